@@ -1,0 +1,171 @@
+"""TLS over memory: records in, records out, no socket (protocol: key-exchange.md 1).
+
+A pyOpenSSL connection on memory BIOs is driven by pulling, so that what does not fit the reliable window waits
+inside OpenSSL. The chain is verified by OpenSSL except for its dates: store flag NO_CHECK_TIME lets an expired
+certificate finish the handshake, so that its owner can be told; tvpn.crypto.certificate judges it afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL, crypto
+
+from tvpn.errors import PeerError
+
+#: The default of OpenVPN's OpenSSL builds for TLS 1.2: no static RSA, nothing weak.
+CIPHERS = b"DEFAULT:!EXP:!LOW:!MEDIUM:!kDH:!kECDH:!DSS:!PSK:!SRP:!kRSA"
+_NO_CHECK_TIME = 0x200000
+_RECORD = 16384
+VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+DEEPEST_CHAIN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Own certificate chain and key, and the CAs that a peer's chain must end in; all PEM."""
+
+    ca: str
+    certificate: str
+    key: str = field(repr=False)
+
+
+def build_context(
+    credentials: Credentials, minimum: str = "1.2", maximum: str | None = None,
+    ciphers: str | None = None, ciphersuites: str | None = None,
+) -> SSL.Context:
+    """One context for all peers; raises ValueError with a sentence about what does not fit."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_min_proto_version(VERSIONS[minimum])
+    if maximum is not None:
+        context.set_max_proto_version(VERSIONS[maximum])
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    context.set_verify_depth(DEEPEST_CHAIN)
+    try:
+        context.set_cipher_list(ciphers.encode() if ciphers else CIPHERS)
+        if ciphersuites:
+            context.set_tls13_ciphersuites(ciphersuites.encode())
+    except SSL.Error:
+        raise ValueError("OpenSSL knows none of the ciphers in tls-cipher or tls-ciphersuites") from None
+    _use_credentials(context, credentials)
+    return context
+
+
+def _use_credentials(context: SSL.Context, credentials: Credentials) -> None:
+    try:
+        certificate, *chain = x509.load_pem_x509_certificates(credentials.certificate.encode())
+        key = load_pem_private_key(credentials.key.encode(), None)
+        authorities = x509.load_pem_x509_certificates(credentials.ca.encode())
+    except TypeError:
+        raise ValueError("the private key is encrypted; give one without a passphrase") from None
+    except ValueError as error:
+        raise ValueError(f"ca, cert or key is not readable as PEM: {error}") from None
+    context.use_certificate(certificate)
+    for extra in chain:
+        context.add_extra_chain_cert(extra)
+    try:
+        context.use_privatekey(key)  # type: ignore[arg-type]
+        context.check_privatekey()
+    except (SSL.Error, TypeError):
+        raise ValueError("the private key does not belong to the certificate") from None
+    store = context.get_cert_store()
+    if store is None:
+        raise ValueError("OpenSSL gives no certificate store")
+    for authority in authorities:
+        store.add_cert(crypto.X509.from_cryptography(authority))
+    store.set_flags(_NO_CHECK_TIME)
+
+
+class TLS:
+    """One TLS session, from either side."""
+
+    def __init__(self, context: SSL.Context, server: bool) -> None:
+        self._connection = SSL.Connection(context, None)
+        self.established = False
+        if server:
+            self._connection.set_accept_state()
+        else:
+            self._connection.set_connect_state()
+            self._handshake()
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Feed TLS bytes; the plaintext records they complete. Raises PeerError; an alert may wait in ``pull``."""
+        if data:
+            self._connection.bio_write(data)
+        if not self.established and not self._handshake():
+            return []
+        records: list[bytes] = []
+        try:
+            while True:
+                records.append(self._connection.recv(_RECORD))
+        except SSL.WantReadError:
+            return records
+        except SSL.ZeroReturnError:
+            raise PeerError("the peer closed its TLS session") from None
+        except SSL.Error as error:
+            raise PeerError(f"TLS failed: {_explain(error)}") from None
+
+    def send(self, record: bytes) -> None:
+        """Queue one record; only once established."""
+        self._connection.sendall(record)
+
+    def pull(self, limit: int) -> bytes:
+        """At most ``limit`` bytes that wait to be sent, empty when none do."""
+        try:
+            return self._connection.bio_read(limit)
+        except SSL.WantReadError:
+            return b""
+
+    def export(self, label: bytes, size: int) -> bytes:
+        """RFC 5705 exporter, context absent."""
+        return self._connection.export_keying_material(label, size)
+
+    @property
+    def version(self) -> str:
+        return self._connection.get_protocol_version_name()
+
+    @property
+    def chain(self) -> list[x509.Certificate]:
+        """The peer's verified chain, leaf first; only after the handshake."""
+        return list(self._connection.get_verified_chain(as_cryptography=True) or ())
+
+    def shown_certificate(self) -> x509.Certificate | None:
+        """What the peer showed, verified or not: good for a log's text, never for identity."""
+        return self._connection.get_peer_certificate(as_cryptography=True)
+
+    def _handshake(self) -> bool:
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            raise PeerError(f"TLS handshake failed: {_explain(error)}") from None
+        self.established = True
+        return True
+
+
+_EXPLAINED = {
+    "certificate verify failed": "the peer's certificate is not signed by our CA, or not made for its role",
+    "unsupported protocol": "no common TLS version",
+    "no shared cipher": "no common TLS cipher",
+    "peer did not return a certificate": "the peer showed no certificate",
+    "tlsv1 alert unknown ca": "the peer does not know the CA that signed our certificate",
+    "tlsv1 alert protocol version": "no common TLS version",
+    "sslv3 alert certificate expired": "the peer finds our certificate expired; look at both clocks",
+    "ssl/tls alert certificate expired": "the peer finds our certificate expired; look at both clocks",
+    "tls alert unknown ca": "the peer does not know the CA that signed our certificate",
+}
+
+
+def _explain(error: SSL.Error) -> str:
+    """OpenSSL's reason in words a person understands, its own words beside them."""
+    entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    reasons = [str(entry[2]) for entry in entries if len(entry) > 2 and entry[2]]
+    if not reasons:
+        return "the peer broke off"
+    told = next((_EXPLAINED[reason] for reason in reasons if reason in _EXPLAINED), None)
+    return f"{told} ({reasons[0]})" if told else reasons[0]

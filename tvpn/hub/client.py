@@ -1,0 +1,176 @@
+"""The client role: one session, one plane peer, and how long to wait before the next try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tvpn.crypto.statickey import StaticKey, TLSCryptV2ClientKey
+from tvpn.crypto.wrap import EARLY_NEGOTIATION_START, Envelope, TLSCrypt, Wrapping
+from tvpn.errors import Drop
+from tvpn.hub.event import Connected, Disconnected, HubEvent
+from tvpn.hub.pushed import Tunnel, read_pushed
+from tvpn.hub.server import inner_mss
+from tvpn.plane.verbs import Endpoint, Gone, NearlySpent, Opened, PeerExit, PeerSpec, Plane, PlaneEvent
+from tvpn.session.client import ClientSession
+from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived, Pushed
+from tvpn.session.life import Stage
+from tvpn.session.peer import Opening, Terms
+from tvpn.wire.header import NO_SESSION, SESSION_ID_SIZE
+
+SERVER = 0
+"""The plane's number for the one peer we have."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKeys:
+    """How our control packets are wrapped; with a tls-crypt-v2 key the other two are not looked at."""
+
+    wrapping: Wrapping
+    static_key: StaticKey | None = field(default=None, repr=False)
+    tls_crypt_v2: TLSCryptV2ClientKey | None = field(default=None, repr=False)
+
+    def envelope(self, wall: float) -> tuple[Envelope, StaticKey | None]:
+        """A fresh envelope, and the key that dynamic tls-crypt is mixed with."""
+        if self.tls_crypt_v2 is None:
+            return Envelope(self.wrapping, int(wall)), self.static_key
+        wrapping = TLSCrypt(self.tls_crypt_v2.key, server=False)
+        return Envelope(wrapping, int(wall), EARLY_NEGOTIATION_START + 1), self.tls_crypt_v2.key
+
+
+class Backoff:
+    """Seconds before the next try: the first value, doubled after each failure up to the last one."""
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        self._shortest = shortest
+        self._longest = longest
+        self._next = shortest
+
+    def reset(self) -> None:
+        self._next = self._shortest
+
+    def delay(self) -> float:
+        delay, self._next = self._next, min(self._next * 2, self._longest)
+        return delay
+
+
+class ClientHub:
+    """Our connection to one server after the other."""
+
+    def __init__(
+        self, terms: Terms, keys: ClientKeys, plane: Plane, *, ping: int, ping_restart: int, mssfix: int
+    ) -> None:
+        self.drops: dict[str, int] = {}
+        self.session: ClientSession | None = None
+        self.endpoint: Endpoint | None = None
+        self._terms = terms
+        self._keys = keys
+        self._plane = plane
+        self._ping = ping
+        self._ping_restart = ping_restart
+        self._mssfix = mssfix
+        self._events: list[HubEvent] = []
+
+    def connect(self, endpoint: Endpoint, now: float) -> None:
+        """Begin a session with the server at this endpoint."""
+        self._plane.remove(SERVER)
+        session_id = self._terms.random(SESSION_ID_SIZE)
+        while session_id == NO_SESSION:
+            session_id = self._terms.random(SESSION_ID_SIZE)
+        envelope, static_key = self._keys.envelope(self._terms.wall())
+        opening = Opening(session_id, b"", envelope, static_key)
+        self.endpoint = endpoint
+        self.session = ClientSession(self._terms, opening, now, self._keys.tls_crypt_v2)
+
+    # What comes in
+
+    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
+        """One control datagram; whatever is wrong with it ends here."""
+        session = self.session
+        try:
+            if session is None or self.endpoint is None or endpoint.address[:2] != self.endpoint.address[:2]:
+                raise Drop("wrong-address")
+            session.receive(datagram, now)
+            self._plane.heard(SERVER, now)
+        except Drop as drop:
+            self.drops[drop.reason] = self.drops.get(drop.reason, 0) + 1
+        self._follow(now)
+
+    def observe(self, event: PlaneEvent, now: float) -> None:
+        """What the plane has noticed."""
+        session = self.session
+        if session is None:
+            return
+        if isinstance(event, Opened):
+            session.opened(event.key_id)
+        elif isinstance(event, NearlySpent):
+            session.renegotiate(now)
+        elif isinstance(event, Gone):
+            self._lose(event.reason)
+        elif isinstance(event, PeerExit):
+            self._lose("the server said goodbye")
+        self._follow(now)
+
+    def _lose(self, reason: str) -> None:
+        if self.session is not None:
+            self.session.close()
+        self.session = None
+        self._plane.remove(SERVER)
+        self._events.append(Disconnected(reason, retry=True))
+
+    def _follow(self, now: float) -> None:
+        if self.session is not None:
+            for event in self.session.take_events():
+                self._carry_out(event, now)
+
+    def _carry_out(self, event: Event, now: float) -> None:
+        if isinstance(event, Pushed):
+            tunnel = read_pushed(event.options)
+            self._open_plane(tunnel, event.peer_id, now)
+            self._events.append(Connected(tunnel))
+        elif isinstance(event, KeysDerived):
+            self._plane.install(SERVER, event.key_id, event.keys)
+        elif isinstance(event, KeyChosen):
+            self._plane.use(SERVER, event.key_id)
+        elif isinstance(event, KeyRetired):
+            self._plane.retire(SERVER, event.key_id)
+        elif isinstance(event, Ended):
+            self._plane.remove(SERVER)
+            self._events.append(Disconnected(event.reason, event.retry))
+
+    def _open_plane(self, tunnel: Tunnel, peer_id: int | None, now: float) -> None:
+        if self.endpoint is None:
+            return
+        ping = self._ping if tunnel.ping is None else tunnel.ping
+        timeout = self._ping_restart if tunnel.ping_restart is None else tunnel.ping_restart
+        mss = inner_mss(self._mssfix, self.endpoint, peer_id)
+        spec = PeerSpec((), peer_id, ping, timeout, mss, is_server=True)
+        self._plane.add(SERVER, self.endpoint, spec, now)
+
+    # What goes out
+
+    def transmit(self, now: float) -> list[tuple[Endpoint, bytes]]:
+        if self.session is None or self.endpoint is None:
+            return []
+        datagrams = self.session.transmit(now)
+        if datagrams:
+            self._plane.said(SERVER, now)
+        return [(self.endpoint, datagram) for datagram in datagrams]
+
+    def take_events(self) -> list[HubEvent]:
+        events, self._events = self._events, []
+        return events
+
+    def deadline(self) -> float | None:
+        return self.session.deadline() if self.session is not None else None
+
+    def tick(self, now: float) -> None:
+        if self.session is not None:
+            self.session.tick(now)
+            self._follow(now)
+            if self.session.stage is Stage.GONE:
+                self.session = None
+
+    def stop(self, reason: str, now: float) -> None:
+        """Say goodbye, on the control channel or on the data channel."""
+        if self.session is not None and not self.session.leave(now):
+            self._plane.farewell(SERVER)

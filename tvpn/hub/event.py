@@ -1,0 +1,83 @@
+"""What a hub tells the service above the line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvpn.hub.pushed import Tunnel
+from tvpn.plane.verbs import Endpoint
+from tvpn.session.event import VerdictWanted
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRequest:
+    """Answer with ``hub.verdict(member, …)``; a verdict that comes too late changes nothing."""
+
+    member: int
+    endpoint: Endpoint
+    wanted: VerdictWanted
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A client is admitted and data may flow."""
+
+    member: int
+    name: str
+    endpoint: Endpoint
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """This identity has this place in the address pool; to be remembered over restarts."""
+
+    identity: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A client speaks from elsewhere now."""
+
+    member: int
+    name: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A client is gone, or (``joined`` false) never came in; ``name`` may be a claim, or empty."""
+
+    member: int
+    name: str
+    endpoint: Endpoint
+    joined: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Packets were dropped at the door: told once for each class and source prefix in ten seconds."""
+
+    reason: str
+    endpoint: Endpoint
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Our client is admitted and has been told this."""
+
+    tunnel: Tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """Our client's session is over; ``retry``: trying again makes sense."""
+
+    reason: str
+    retry: bool
+
+
+HubEvent = VerdictRequest | Joined | Leased | Moved | Left | Complaint | Connected | Disconnected

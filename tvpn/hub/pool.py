@@ -1,0 +1,95 @@
+"""The address pool of topology subnet: one index, an IPv4 and an IPv6 address (protocol: push-and-options.md 6.1).
+
+The same identity gets the same index while nobody else needed it; a new one gets an index that was never used, and
+only then the one that was unused for longest.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+LARGEST_POOL = 65536
+_IPV6_START, _IPV6_SMALL_START = 0x1000, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A place in the pool and the addresses that go with it."""
+
+    index: int
+    ipv4: IPv4Address | None
+    ipv6: IPv6Address | None
+
+    @property
+    def packed(self) -> tuple[bytes, ...]:
+        return tuple(address.packed for address in (self.ipv4, self.ipv6) if address is not None)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(str(address) for address in (self.ipv4, self.ipv6) if address is not None)
+
+
+class Pool:
+    """``remembered``: identity -> index, the longest unused first."""
+
+    def __init__(self, ipv4: IPv4Network | None, ipv6: IPv6Network | None, remembered: Mapping[str, int]) -> None:
+        self._ipv4 = ipv4
+        self._ipv6 = ipv6
+        sizes = [] if ipv4 is None else [ipv4.num_addresses - 3]
+        if ipv6 is not None:
+            sizes.append(ipv6.num_addresses - self._ipv6_start())
+        self.size = max(min([LARGEST_POOL, *sizes]), 0)
+        self._remembered = OrderedDict((who, at) for who, at in remembered.items() if at < self.size)
+        self._owner = {index: who for who, index in self._remembered.items()}
+        self._in_use: set[int] = set()
+        self._never_used = 0
+
+    def take(self, identity: str) -> Lease | None:
+        """A place for this identity, None when all are in use."""
+        index = self._remembered.get(identity)
+        if index is None or index in self._in_use:
+            index = self._unused()
+        if index is None:
+            return None
+        former = self._owner.pop(index, None)
+        if former is not None:
+            del self._remembered[former]
+        self._remembered[identity] = index
+        self._owner[index] = identity
+        self._in_use.add(index)
+        return Lease(index, self._address_v4(index), self._address_v6(index))
+
+    def _unused(self) -> int | None:
+        while self._never_used < self.size:
+            index = self._never_used
+            if index not in self._owner:
+                return index
+            self._never_used += 1
+        return next((index for index in self._remembered.values() if index not in self._in_use), None)
+
+    def give_back(self, lease: Lease) -> None:
+        """The place is free, but remembered as this identity's."""
+        self._in_use.discard(lease.index)
+        identity = self._owner.get(lease.index)
+        if identity is not None:
+            self._remembered.move_to_end(identity)
+
+    def forget(self, lease: Lease) -> None:
+        """The place is free and nobody's."""
+        self._in_use.discard(lease.index)
+        identity = self._owner.pop(lease.index, None)
+        if identity is not None:
+            del self._remembered[identity]
+            self._never_used = min(self._never_used, lease.index)
+
+    def _address_v4(self, index: int) -> IPv4Address | None:
+        return None if self._ipv4 is None else self._ipv4.network_address + 2 + index
+
+    def _address_v6(self, index: int) -> IPv6Address | None:
+        return None if self._ipv6 is None else self._ipv6.network_address + self._ipv6_start() + index
+
+    def _ipv6_start(self) -> int:
+        return _IPV6_START if self._ipv6 is not None and self._ipv6.prefixlen < 112 else _IPV6_SMALL_START

@@ -1,0 +1,302 @@
+"""The server role: the door, the roster, the verdicts, and the plane verbs that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from tvpn.crypto.seal import OVERHEAD
+from tvpn.errors import Drop
+from tvpn.hub.door import ControlKeys, Door
+from tvpn.hub.event import Complaint, HubEvent, Joined, Leased, Left, Moved, VerdictRequest
+from tvpn.hub.pool import Pool
+from tvpn.hub.prefix import Tally, prefix_of
+from tvpn.hub.roster import Member, Roster
+from tvpn.plane.verbs import (
+    Endpoint,
+    Floated,
+    FloatRefused,
+    Gone,
+    NearlySpent,
+    PeerExit,
+    PeerSpec,
+    Plane,
+    PlaneEvent,
+)
+from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived, Pushed, VerdictWanted
+from tvpn.session.life import Stage
+from tvpn.session.peer import Terms
+from tvpn.wire.header import SESSION_ID_SIZE
+
+MOST_HALF_OPEN = 1000
+#: Of those, how many may have got state on their very first packet.
+MOST_UNPROVEN = 64
+_TCP_AND_IPV4_HEADER = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRules:
+    """What the server does with those it admits. ``push``: option lines; times in seconds, 0 for never."""
+
+    ipv4: IPv4Network | None
+    ipv6: IPv6Network | None
+    push: tuple[str, ...] = ()
+    ping: int = 0
+    ping_restart: int = 0
+    mssfix: int = 1492
+    max_clients: int = 1024
+    duplicate_cn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``reason`` is for the log, ``told`` for the client, ``push`` for this client alone."""
+
+    accepted: bool
+    reason: str = ""
+    told: str | None = None
+    push: tuple[str, ...] = ()
+
+
+class ServerHub:
+    """All clients of one server. Sans-IO: datagrams and ``now`` in; ``transmit``, ``deadline``, ``take_events`` out."""
+
+    def __init__(self, terms: Terms, keys: ControlKeys, rules: ServerRules, pool: Pool, plane: Plane) -> None:
+        self.roster = Roster()
+        self.drops: dict[str, int] = {}
+        self._rules = rules
+        self._pool = pool
+        self._plane = plane
+        self._door = Door(terms, keys, lambda: self._half_open < MOST_UNPROVEN)
+        self._tally = Tally()
+        self._events: list[HubEvent] = []
+        self._answers: list[tuple[Endpoint, bytes]] = []
+        self._speaking: dict[int, Member] = {}
+
+    @property
+    def _half_open(self) -> int:
+        return len(self.roster) - self.roster.admitted
+
+    # What comes in
+
+    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
+        """One control datagram; whatever is wrong with it ends here."""
+        try:
+            self._receive(endpoint, datagram, now)
+        except Drop as drop:
+            self._complain(drop.reason, endpoint, now)
+
+    def _receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
+        member = self.roster.find(endpoint, datagram[1 : 1 + SESSION_ID_SIZE])
+        if member is None:
+            outcome = self._door.receive(endpoint, datagram, now)
+            if isinstance(outcome, bytes):
+                self._answers.append((endpoint, outcome))
+                return
+            if self._half_open >= MOST_HALF_OPEN:
+                raise Drop("half-open-full")
+            member = self.roster.add(endpoint, outcome, now)
+        try:
+            member.session.receive(datagram, now)
+            if member.peer is not None:
+                self._plane.heard(member.peer, now)
+        finally:
+            self._follow(member, now)
+
+    def _complain(self, reason: str, endpoint: Endpoint, now: float) -> None:
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+        number = self._tally.count(reason, prefix_of(endpoint.address), now)
+        if number:
+            self._events.append(Complaint(reason, endpoint, number))
+
+    def observe(self, event: PlaneEvent, now: float) -> None:
+        """What the plane has noticed."""
+        member = self.roster.of_peer(event.peer)
+        if member is None:
+            return
+        if isinstance(event, Floated):
+            self.roster.move(member, event.endpoint)
+            self._events.append(Moved(member.number, member.name, event.endpoint))
+        elif isinstance(event, FloatRefused):
+            self._settle_float(member, event, now)
+        elif isinstance(event, Gone):
+            self._dismiss(member, event.reason, now)
+        elif isinstance(event, PeerExit):
+            self._dismiss(member, "left", now)
+        elif isinstance(event, NearlySpent):
+            member.session.renegotiate(now)
+            self._follow(member, now)
+
+    def _settle_float(self, member: Member, event: FloatRefused, now: float) -> None:
+        """The same device may take its own former place; nobody takes another's."""
+        occupant = self.roster.of_peer(event.occupant)
+        if occupant is None or occupant.session.identity != member.session.identity:
+            return
+        self._dismiss(occupant, "replaced by the same device", now)
+        self._plane.relocate(event.peer, event.endpoint)
+        self.roster.move(member, event.endpoint)
+        self._events.append(Moved(member.number, member.name, event.endpoint))
+
+    # What sessions want
+
+    def _follow(self, member: Member, now: float) -> None:
+        """After every stimulus of a session: its events become verbs, its words wait for ``transmit``."""
+        for event in member.session.take_events():
+            self._carry_out(member, event, now)
+        self._speaking[member.number] = member
+        if member.session.stage is Stage.GONE:
+            self._vacate(member)
+            self.roster.remove(member)
+        else:
+            self.roster.schedule(member)
+
+    def _carry_out(self, member: Member, event: Event, now: float) -> None:
+        peer = member.peer
+        if isinstance(event, VerdictWanted):
+            self._events.append(VerdictRequest(member.number, member.endpoint, event))
+        elif isinstance(event, Ended):
+            self._report_left(member, event.reason)
+            self._vacate(member)
+        elif peer is None or isinstance(event, Pushed):
+            return
+        elif isinstance(event, KeysDerived):
+            self._plane.install(peer, event.key_id, event.keys)
+        elif isinstance(event, KeyChosen):
+            self._plane.use(peer, event.key_id)
+        elif isinstance(event, KeyRetired):
+            self._plane.retire(peer, event.key_id)
+
+    def _vacate(self, member: Member) -> None:
+        """The plane forgets the peer, its address is free."""
+        if member.peer is not None:
+            self._plane.remove(member.peer)
+            self.roster.unseat(member)
+        if member.lease is not None:
+            (self._pool.forget if self._rules.duplicate_cn else self._pool.give_back)(member.lease)
+            member.lease = None
+
+    def _dismiss(self, member: Member, reason: str, now: float) -> None:
+        """End a session without a word to the peer."""
+        self._report_left(member, reason)
+        member.session.close()
+        self._follow(member, now)
+
+    def _report_left(self, member: Member, reason: str) -> None:
+        self._events.append(Left(member.number, member.name, member.endpoint, member.joined, reason))
+        member.joined = False
+
+    # Verdicts
+
+    def verdict(self, number: int, verdict: Verdict, now: float) -> None:
+        """The answer to a VerdictRequest."""
+        member = self.roster.get(number)
+        if member is None:
+            return
+        if not verdict.accepted:
+            member.session.refuse(verdict.reason, verdict.told, now)
+        elif member.peer is not None:
+            member.session.admit((), member.peer, now)
+        elif member.session.stage is Stage.JUDGING:
+            self._admit(member, verdict, now)
+        self._follow(member, now)
+
+    def _admit(self, member: Member, verdict: Verdict, now: float) -> None:
+        identity = member.session.identity
+        if identity is None:
+            return
+        self._make_way(member, now)
+        if self.roster.admitted >= self._rules.max_clients:
+            member.session.refuse(f"max-clients {self._rules.max_clients} is reached", "the server is full", now)
+            return
+        lease_key = f"{identity.key}#{member.number}" if self._rules.duplicate_cn else identity.key
+        lease = member.lease = self._pool.take(lease_key)
+        if lease is None:
+            member.session.refuse("the address pool is exhausted", "no free address", now)
+            return
+        peer = self.roster.seat(member)
+        member.session.admit([*self._pushes(member), *verdict.push], peer, now)
+        if member.session.agreement is None:
+            return
+        self._plane.add(peer, member.endpoint, self._spec(member), now)
+        if not self._rules.duplicate_cn:
+            self._events.append(Leased(lease_key, lease.index))
+        member.joined = True
+        self._events.append(Joined(member.number, member.name, member.endpoint, lease.texts))
+
+    def _make_way(self, member: Member, now: float) -> None:
+        """Earlier sessions at the same endpoint, and of the same device unless duplicate-cn, end here."""
+        for other in self.roster:
+            if other is member or other.peer is None:
+                continue
+            same_device = other.session.identity == member.session.identity and not self._rules.duplicate_cn
+            if same_device or other.endpoint == member.endpoint:
+                self._dismiss(other, "replaced by a newer connection", now)
+
+    def _pushes(self, member: Member) -> list[str]:
+        """The global options, and what belongs to the address."""
+        rules, lease = self._rules, member.lease
+        push: list[str] = []
+        if rules.ipv4 is not None:
+            push += [f"route-gateway {rules.ipv4.network_address + 1}", "topology subnet"]
+        if rules.ipv6 is not None:
+            push.append("tun-ipv6")
+        push += [option for option in rules.push if rules.ipv6 is not None or not option.startswith("route-ipv6 ")]
+        if lease is not None and lease.ipv6 is not None and rules.ipv6 is not None:
+            gateway = rules.ipv6.network_address + 1
+            push.append(f"ifconfig-ipv6 {lease.ipv6}/{rules.ipv6.prefixlen} {gateway}")
+        if lease is not None and lease.ipv4 is not None and rules.ipv4 is not None:
+            push.append(f"ifconfig {lease.ipv4} {rules.ipv4.netmask}")
+        return push
+
+    def _spec(self, member: Member) -> PeerSpec:
+        rules, agreement = self._rules, member.session.agreement
+        wire_peer_id = agreement.peer_id if agreement is not None else None
+        addresses = member.lease.packed if member.lease is not None else ()
+        mss = inner_mss(rules.mssfix, member.endpoint, wire_peer_id)
+        return PeerSpec(addresses, wire_peer_id, rules.ping, rules.ping_restart, mss)
+
+    # What goes out
+
+    def transmit(self, now: float) -> list[tuple[Endpoint, bytes]]:
+        """The control datagrams to send now."""
+        datagrams, self._answers = self._answers, []
+        speaking, self._speaking = self._speaking, {}
+        for member in speaking.values():
+            words = member.session.transmit(now)
+            datagrams += [(member.endpoint, datagram) for datagram in words]
+            if words and member.peer is not None:
+                self._plane.said(member.peer, now)
+            self.roster.schedule(member)
+        return datagrams
+
+    def take_events(self) -> list[HubEvent]:
+        events, self._events = self._events, []
+        return events
+
+    def deadline(self) -> float | None:
+        return self.roster.deadline()
+
+    def tick(self, now: float) -> None:
+        for member in self.roster.take_due(now):
+            member.session.tick(now)
+            self._follow(member, now)
+
+    def disconnect(self, number: int, reason: str, now: float) -> None:
+        """End one client's session, told that it may come back."""
+        member = self.roster.get(number)
+        if member is not None:
+            member.session.restart(reason, now)
+            self._follow(member, now)
+
+    def stop(self, reason: str, now: float) -> None:
+        """Tell everybody that we go away; ``transmit`` carries it out."""
+        for member in self.roster:
+            self.disconnect(member.number, reason, now)
+
+
+def inner_mss(mssfix: int, endpoint: Endpoint, wire_peer_id: int | None) -> int:
+    """The MSS for inner IPv4 that keeps whole outer packets within ``mssfix``; 0 when that is 0."""
+    if not mssfix:
+        return 0
+    outer = 48 if ":" in str(endpoint.address[0]) else 28
+    return mssfix - outer - OVERHEAD[1 if wire_peer_id is None else 4] - _TCP_AND_IPV4_HEADER

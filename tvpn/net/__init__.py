@@ -1,0 +1,1 @@
+"""Floor 5: Twisted shells around the sans-IO floors; owner of every descriptor."""

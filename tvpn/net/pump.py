@@ -1,0 +1,117 @@
+"""The pump: one place where descriptors, plane, hub and the one timer meet.
+
+After every stimulus it does the same: let the plane's events reach the hub, send what both want to send, tell the
+service what happened, and set the timer anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from tvpn.hub.event import HubEvent
+from tvpn.net.tun import TunDevice
+from tvpn.net.udp import UDPLink
+from tvpn.plane.userspace import Userspace
+from tvpn.plane.verbs import Arrival, Endpoint, PlaneEvent, TunPacket
+from tvpn.wire.header import DATA_FIRST_BYTES
+
+
+class Hub(Protocol):
+    """What both hubs have in common."""
+
+    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None: ...
+    def observe(self, event: PlaneEvent, now: float) -> None: ...
+    def transmit(self, now: float) -> list[tuple[Endpoint, bytes]]: ...
+    def take_events(self) -> list[HubEvent]: ...
+    def deadline(self) -> float | None: ...
+    def tick(self, now: float) -> None: ...
+
+
+class Pump:
+    """Moves batches between the floors. ``tell`` hears every hub event."""
+
+    def __init__(
+        self, plane: Userspace, hub: Hub, reactor: IReactorTime, now: Callable[[], float],
+        tell: Callable[[HubEvent], None],
+    ) -> None:  # fmt: skip
+        self._plane = plane
+        self._hub = hub
+        self._reactor = reactor
+        self._now = now
+        self._tell = tell
+        self._tun: TunDevice | None = None
+        self._timer: IDelayedCall | None = None
+
+    def attach(self, tun: TunDevice) -> None:
+        """The device that inward packets are written to; without one they are dropped."""
+        self._tun = tun
+
+    def from_tun(self, batch: list[TunPacket]) -> None:
+        now = self._now()
+        self._plane.outward(batch, now)
+        self.flush(now)
+
+    def from_network(self, link: UDPLink, batch: list[Arrival]) -> None:
+        now = self._now()
+        data = [arrival for arrival in batch if arrival[3][0] in DATA_FIRST_BYTES]
+        if data:
+            self._plane.inward(link, data, now)
+        if len(data) < len(batch):
+            for address, local, _, datagram in batch:
+                if datagram[0] not in DATA_FIRST_BYTES:
+                    self._hub.receive(Endpoint(link, address, local), datagram, now)
+        self.flush(now)
+
+    def stir(self) -> None:
+        """Whoever called the hub or the plane from above lets the consequences happen."""
+        self.flush(self._now())
+
+    def flush(self, now: float) -> None:
+        """Everything that follows from a stimulus."""
+        for event in self._plane.take_events():
+            self._hub.observe(event, now)
+        self._send(now)
+        for told in self._hub.take_events():
+            self._tell(told)
+        self._set_timer(now)
+
+    def _send(self, now: float) -> None:
+        for endpoint, datagram in self._hub.transmit(now):
+            self._link(endpoint).send(endpoint.address, endpoint.local, len(datagram), datagram)
+        packets, departures = self._plane.take()
+        for endpoint, segment, buffer in departures:
+            self._link(endpoint).send(endpoint.address, endpoint.local, segment, buffer)
+        if packets and self._tun is not None:
+            self._tun.write(packets)
+
+    def _link(self, endpoint: Endpoint) -> UDPLink:
+        link = endpoint.link
+        if not isinstance(link, UDPLink):
+            raise TypeError(f"{link!r} is no link of ours")
+        return link
+
+    def _set_timer(self, now: float) -> None:
+        deadlines = [at for at in (self._plane.deadline(), self._hub.deadline()) if at is not None]
+        if not deadlines:
+            return
+        delay = max(min(deadlines) - now, 0)
+        if self._timer is None or not self._timer.active():
+            self._timer = self._reactor.callLater(delay, self._on_timer)
+        else:
+            self._timer.reset(delay)
+
+    def _on_timer(self) -> None:
+        now = self._now()
+        plane_due, hub_due = self._plane.deadline(), self._hub.deadline()
+        if plane_due is not None and plane_due <= now:
+            self._plane.tick(now)
+        if hub_due is not None and hub_due <= now:
+            self._hub.tick(now)
+        self.flush(now)
+
+    def stop(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()

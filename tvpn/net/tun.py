@@ -1,0 +1,130 @@
+"""The TUN device: batches of IP packets out of the kernel and back (Linux: tuntap.rst).
+
+The descriptor is persistent in nothing: when it closes, the device is gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Callable, Sequence
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tvpn.errors import TvpnError
+from tvpn.plane.verbs import Counters, TunPacket
+
+DEVICE = "/dev/net/tun"
+TUNSETIFF = 0x400454CA
+IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
+#: Packets read in one turn of the reactor: the network and the timers want theirs, too.
+BUDGET = 64
+
+
+def open_tun(name: str) -> tuple[int, str]:
+    """(descriptor, device name); ``tun`` takes the next free number. Raises TvpnError with what to do."""
+    try:
+        descriptor = os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise TvpnError(f"{DEVICE} does not exist; load the kernel's tun module (modprobe tun)") from None
+    except PermissionError:
+        raise TvpnError(_NOT_ALLOWED) from None
+    template = f"{name}%d" if name == "tun" else name
+    request = struct.pack("16sH22x", template.encode(), IFF_TUN | IFF_NO_PI)
+    try:
+        answer = fcntl.ioctl(descriptor, TUNSETIFF, request)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno == errno.EPERM:
+            raise TvpnError(_NOT_ALLOWED) from None
+        if error.errno == errno.EBUSY:
+            raise TvpnError(f"the device {name} is in use by another process; choose another name for dev") from None
+        raise TvpnError(f"cannot make the TUN device {name}: {error.strerror}") from None
+    return descriptor, answer[:16].rstrip(b"\0").decode()
+
+
+_NOT_ALLOWED = (
+    "tvpn needs root or the capability CAP_NET_ADMIN to make a TUN device; run it as root (sudo), "
+    "or give its systemd unit AmbientCapabilities=CAP_NET_ADMIN"
+)
+
+
+@implementer(IReadDescriptor)
+class TunDevice:
+    """Reads batches for ``deliver``; writes at once or not at all, since a queue only adds delay."""
+
+    _log = Logger()
+
+    def __init__(
+        self, descriptor: int, name: str, mtu: int, reactor: IReactorFDSet,
+        deliver: Callable[[list[TunPacket]], None], vanished: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.counters = Counters.zero()
+        self._descriptor = descriptor
+        self._size = mtu + 64
+        self._reactor = reactor
+        self._deliver = deliver
+        self._vanished = vanished
+
+    def start(self) -> None:
+        self._reactor.addReader(self)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        return f"tun {self.name}"
+
+    def doRead(self) -> None:
+        batch: list[TunPacket] = []
+        left = BUDGET
+        try:
+            while left:
+                batch.append((b"", os.read(self._descriptor, self._size)))
+                left -= 1
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._lost(error)
+        if batch:
+            try:
+                self._deliver(batch)
+            except Exception:
+                self._log.failure("a batch from the TUN device failed and is lost")
+
+    def _lost(self, error: OSError) -> None:
+        # EIO: the link is down, not gone.
+        if error.errno == errno.EIO:
+            self.counters.drop("tun-down")
+            return
+        self.close()
+        self._vanished(f"the TUN device {self.name} vanished ({error.strerror})")
+
+    def write(self, packets: Sequence[TunPacket]) -> None:
+        descriptor, counters = self._descriptor, self.counters
+        if descriptor < 0:
+            counters.drop("tun-closed", len(packets))
+            return
+        for header, packet in packets:
+            try:
+                os.write(descriptor, header + packet if header else packet)
+            except OSError as error:
+                counters.drop(f"tun-{errno.errorcode.get(error.errno or 0, 'error')}")
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self._descriptor >= 0:
+            self.close()
+            self._vanished(f"the TUN device {self.name} vanished")
+
+    def close(self) -> None:
+        """Give the descriptor back, and with it the device."""
+        if self._descriptor >= 0:
+            self._reactor.removeReader(self)
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,51 @@
+"""A peer's two keys: the newest and the one before it (protocol: data-channel.md 8)."""
+
+from __future__ import annotations
+
+from tvpn.crypto.derive import DataKeys
+from tvpn.crypto.replay import ReplayWindow
+from tvpn.crypto.seal import Opener, Sealer
+from tvpn.wire.data import encode_header
+
+
+class KeySlot:
+    """One installed key: both directions, the replay window, and the header of what it seals."""
+
+    __slots__ = ("fresh", "header", "key_id", "opener", "sealer", "window")
+
+    def __init__(self, key_id: int, keys: DataKeys, wire_peer_id: int | None) -> None:
+        self.key_id = key_id
+        self.header = encode_header(key_id, wire_peer_id)
+        self.sealer = Sealer(keys.cipher, keys.send_key, keys.send_iv)
+        self.opener = Opener(keys.cipher, keys.receive_key, keys.receive_iv)
+        self.window = ReplayWindow()
+        self.fresh = True
+
+
+class KeySlots:
+    """Two slots by key id, one of them used for sending."""
+
+    __slots__ = ("_slots", "sending")
+
+    def __init__(self) -> None:
+        self._slots: dict[int, KeySlot] = {}
+        self.sending: KeySlot | None = None
+
+    def get(self, key_id: int) -> KeySlot | None:
+        return self._slots.get(key_id)
+
+    def install(self, slot: KeySlot) -> None:
+        """The newest key moves in; of two old ones the one that is not used for sending leaves."""
+        self._slots.pop(slot.key_id, None)
+        while len(self._slots) > 1:
+            sending = self.sending.key_id if self.sending else None
+            self.retire(next(key_id for key_id in self._slots if key_id != sending))
+        self._slots[slot.key_id] = slot
+
+    def use(self, key_id: int) -> None:
+        self.sending = self._slots.get(key_id, self.sending)
+
+    def retire(self, key_id: int) -> None:
+        slot = self._slots.pop(key_id, None)
+        if slot is not None and slot is self.sending:
+            self.sending = None

@@ -1,0 +1,301 @@
+"""The Python plane: packets in, packets out, in batches (the way of a packet: docs/architecture.rst).
+
+outward   route -> clamp -> seal, a buffer a burst -> take
+inward    peer -> key slot -> open -> replay -> float -> magic -> may it send from there? -> clamp -> take
+
+Below the batch there are only plain values: no objects, no logging, no exceptions but Drop from the seal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from tvpn.crypto.derive import DataKeys
+from tvpn.crypto.seal import NEARLY_SPENT, OVERHEAD
+from tvpn.errors import Drop
+from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
+from tvpn.plane.keyslots import KeySlot, KeySlots
+from tvpn.plane.route import Routes
+from tvpn.plane.verbs import (
+    Arrival,
+    Counters,
+    Departure,
+    Endpoint,
+    Floated,
+    FloatRefused,
+    Gone,
+    NearlySpent,
+    Opened,
+    PeerExit,
+    PeerSpec,
+    PlaneEvent,
+    TunPacket,
+)
+from tvpn.wire.data import NO_PEER_ID, OCC_EXIT, OCC_MAGIC, PING, V1_HEADER_SIZE, V2_HEADER_SIZE
+from tvpn.wire.ip import LINK_LOCAL_PREFIX, clamp_mss, destination, source
+
+_FIRST_V2 = 0x48
+
+
+class PlanePeer:
+    """A peer as the plane sees it."""
+
+    __slots__ = ("counters", "endpoint", "heard", "number", "said", "slots", "spec", "warned")
+
+    def __init__(self, number: int, endpoint: Endpoint, spec: PeerSpec, now: float) -> None:
+        self.number = number
+        self.endpoint = endpoint
+        self.spec = spec
+        self.slots = KeySlots()
+        self.counters = Counters.zero()
+        self.heard = self.said = now
+        self.warned = False
+
+
+class Userspace:
+    """A Plane in the process itself, driven by net/pump."""
+
+    def __init__(self) -> None:
+        self._peers: dict[int, PlanePeer] = {}
+        self._by_endpoint: dict[Endpoint, PlanePeer] = {}
+        self._routes = Routes()
+        self._server: PlanePeer | None = None
+        self._events: list[PlaneEvent] = []
+        self._to_tun: list[TunPacket] = []
+        self._to_network: list[Departure] = []
+        self._deadline: float | None = None
+        self.strays = Counters.zero()
+        """What belonged to no peer."""
+
+    # The verbs
+
+    def supports(self, spec: PeerSpec) -> str | None:
+        return None
+
+    def add(self, peer: int, endpoint: Endpoint, spec: PeerSpec, now: float) -> None:
+        self.remove(peer)
+        record = PlanePeer(peer, endpoint, spec, now)
+        self._peers[peer] = record
+        self._by_endpoint[endpoint] = record
+        self._routes.add(spec.addresses, peer)
+        if spec.is_server:
+            self._server = record
+        self._deadline = self._earliest()
+
+    def relocate(self, peer: int, endpoint: Endpoint) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            self._move(record, endpoint)
+
+    def remove(self, peer: int) -> None:
+        record = self._peers.pop(peer, None)
+        if record is None:
+            return
+        self._routes.remove(peer)
+        if self._by_endpoint.get(record.endpoint) is record:
+            del self._by_endpoint[record.endpoint]
+        if self._server is record:
+            self._server = None
+
+    def install(self, peer: int, key_id: int, keys: DataKeys) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            record.slots.install(KeySlot(key_id, keys, record.spec.wire_peer_id))
+            record.warned = False
+
+    def use(self, peer: int, key_id: int) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            record.slots.use(key_id)
+
+    def retire(self, peer: int, key_id: int) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            record.slots.retire(key_id)
+
+    def heard(self, peer: int, now: float) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            record.heard = now
+
+    def said(self, peer: int, now: float) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            record.said = now
+
+    def farewell(self, peer: int) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            self._seal(record, [OCC_EXIT])
+
+    def counters(self, peer: int) -> Counters:
+        record = self._peers.get(peer)
+        return record.counters if record is not None else Counters.zero()
+
+    def endpoint(self, peer: int) -> Endpoint | None:
+        """Where the peer lives, None for an unknown one."""
+        record = self._peers.get(peer)
+        return record.endpoint if record is not None else None
+
+    def take_events(self) -> list[PlaneEvent]:
+        events, self._events = self._events, []
+        return events
+
+    # Outward: from the TUN device to the network
+
+    def outward(self, packets: Sequence[TunPacket], now: float) -> None:
+        """A batch from the TUN device; ``take`` then holds what it became."""
+        batches: dict[int, list[bytes]] = {}
+        owner, server = self._routes.owner, self._server
+        for _, packet in packets:
+            number = server.number if server is not None else owner(destination(packet))
+            if number is None:
+                self.strays.drop("no-peer-for-destination")
+            elif number in batches:
+                batches[number].append(packet)
+            else:
+                batches[number] = [packet]
+        for number, batch in batches.items():
+            peer = self._peers[number]
+            if peer.spec.mss:
+                batch = [clamp_mss(packet, peer.spec.mss) for packet in batch]
+            self._seal(peer, batch)
+            peer.said = now
+
+    def _seal(self, peer: PlanePeer, packets: Sequence[bytes]) -> None:
+        slot = peer.slots.sending
+        if slot is None:
+            peer.counters.drop("no-key", len(packets))
+            return
+        overhead = OVERHEAD[len(slot.header)]
+        counters = peer.counters
+        for burst in bursts(packets, overhead):
+            try:
+                buffer = slot.sealer.seal(slot.header, burst)
+            except Drop as drop:
+                counters.drop(drop.reason, len(burst))
+                continue
+            self._to_network.append((peer.endpoint, len(burst[0]) + overhead, buffer))
+            counters.sent_packets += len(burst)
+            counters.sent_bytes += len(buffer) - overhead * len(burst)
+        if slot.sealer.next_id > NEARLY_SPENT and not peer.warned:
+            peer.warned = True
+            self._events.append(NearlySpent(peer.number))
+
+    # Inward: from the network to the TUN device
+
+    def inward(self, link: Hashable, arrivals: Sequence[Arrival], now: float) -> None:
+        """A batch of data packets that came in on this link."""
+        for address, local, segment, buffer in arrivals:
+            endpoint = Endpoint(link, address, local)
+            if not segment or segment >= len(buffer):
+                self._open(endpoint, buffer, now)
+                continue
+            for at in range(0, len(buffer), segment):
+                self._open(endpoint, buffer[at : at + segment], now)
+
+    def _open(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
+        header_size, peer = self._peer_of(endpoint, datagram)
+        if peer is None:
+            self.strays.drop("peer-unknown")
+            return
+        counters = peer.counters
+        slot = peer.slots.get(datagram[0] & 7)
+        if slot is None:
+            counters.drop("key-unknown")
+            return
+        try:
+            packet_id, plain = slot.opener.open(datagram, header_size)
+        except Drop as drop:
+            counters.drop(drop.reason)
+            return
+        newest = packet_id > slot.window.highest
+        if not slot.window.accept(packet_id):
+            counters.drop("data-replayed")
+            return
+        if endpoint != peer.endpoint and not self._follow(peer, endpoint, newest):
+            counters.drop("wrong-address")
+            return
+        peer.heard = now
+        if slot.fresh:
+            slot.fresh = False
+            self._events.append(Opened(peer.number, slot.key_id))
+        self._deliver(peer, plain)
+
+    def _peer_of(self, endpoint: Endpoint, datagram: bytes) -> tuple[int, PlanePeer | None]:
+        """By peer id in V2, by address in V1 and where the sender knows no peer id."""
+        if datagram[0] < _FIRST_V2:
+            return V1_HEADER_SIZE, self._by_endpoint.get(endpoint)
+        number = int.from_bytes(datagram[1:V2_HEADER_SIZE], "big")
+        if self._server is not None or number == NO_PEER_ID:
+            return V2_HEADER_SIZE, self._by_endpoint.get(endpoint)
+        return V2_HEADER_SIZE, self._peers.get(number)
+
+    def _follow(self, peer: PlanePeer, endpoint: Endpoint, newest: bool) -> bool:
+        """Whether a packet from elsewhere counts. Only the newest one moves the peer (never to another's place)."""
+        if peer.spec.is_server:
+            return False
+        if not newest or endpoint.link != peer.endpoint.link:
+            return True
+        occupant = self._by_endpoint.get(endpoint)
+        if occupant is not None and occupant is not peer:
+            self._events.append(FloatRefused(peer.number, endpoint, occupant.number))
+            return False
+        self._move(peer, endpoint)
+        self._events.append(Floated(peer.number, endpoint))
+        return True
+
+    def _move(self, peer: PlanePeer, endpoint: Endpoint) -> None:
+        if self._by_endpoint.get(peer.endpoint) is peer:
+            del self._by_endpoint[peer.endpoint]
+        peer.endpoint = endpoint
+        self._by_endpoint[endpoint] = peer
+
+    def _deliver(self, peer: PlanePeer, plain: bytes) -> None:
+        if plain[0] in MAGIC_FIRST_BYTES and self._is_magic(peer, plain):
+            return
+        counters, spec = peer.counters, peer.spec
+        sender = source(plain)
+        if not sender:
+            counters.drop("no-ip-packet")
+            return
+        if not spec.is_server and self._routes.owner(sender) != peer.number:
+            counters.drop("link-local-source" if sender.startswith(LINK_LOCAL_PREFIX) else "foreign-source")
+            return
+        counters.received_packets += 1
+        counters.received_bytes += len(plain)
+        self._to_tun.append((b"", clamp_mss(plain, spec.mss) if spec.mss else plain))
+
+    def _is_magic(self, peer: PlanePeer, plain: bytes) -> bool:
+        if is_exit(plain):
+            self._events.append(PeerExit(peer.number))
+        return plain == PING or plain.startswith(OCC_MAGIC)
+
+    # What is to be done, and when
+
+    def take(self) -> tuple[list[TunPacket], list[Departure]]:
+        """What is to be written to the TUN device and sent to the network, once."""
+        taken = self._to_tun, self._to_network
+        self._to_tun, self._to_network = [], []
+        return taken
+
+    def deadline(self) -> float | None:
+        """When ``tick`` is due; may be early, since whatever moves packets only makes it later."""
+        return self._deadline
+
+    def tick(self, now: float) -> None:
+        """Pings that are due, and peers that have been silent for too long."""
+        for peer in list(self._peers.values()):
+            spec = peer.spec
+            if spec.timeout and now >= peer.heard + spec.timeout:
+                peer.heard = now
+                self._events.append(Gone(peer.number, f"nothing heard for {spec.timeout} seconds"))
+            elif spec.ping and now >= peer.said + spec.ping:
+                peer.said = now
+                self._seal(peer, [PING])
+        self._deadline = self._earliest()
+
+    def _earliest(self) -> float | None:
+        pings = (peer.said + peer.spec.ping for peer in self._peers.values() if peer.spec.ping)
+        timeouts = (peer.heard + peer.spec.timeout for peer in self._peers.values() if peer.spec.timeout)
+        return min((*pings, *timeouts), default=None)

@@ -1,0 +1,125 @@
+"""The client's side of a session: reset, pull, and what the server says later (protocol: push-and-options.md)."""
+
+from __future__ import annotations
+
+from tvpn.crypto.certificate import judge
+from tvpn.crypto.statickey import TLSCryptV2ClientKey
+from tvpn.errors import Drop, PeerError
+from tvpn.session.event import Pushed
+from tvpn.session.exchange import KeyExchange
+from tvpn.session.life import Stage
+from tvpn.session.negotiation import decode_agreement
+from tvpn.session.peer import Opening, Session, Terms
+from tvpn.wire.control import RESEND_WRAPPED_KEY, ControlPacket, decode_early_negotiation
+from tvpn.wire.header import Opcode
+from tvpn.wire.message import AUTH_FAILED, EXIT, HALT, PUSH_REPLY, PUSH_REQUEST, RESTART, PushReply
+
+FIRST_PULL = 1.0
+PULL_INTERVAL = 5.0
+
+
+class ClientSession(Session):
+    """One connection to a server, begun by the constructor."""
+
+    server = False
+
+    def __init__(self, terms: Terms, opening: Opening, now: float, key: TLSCryptV2ClientKey | None = None) -> None:
+        super().__init__(terms, opening, now)
+        self._key = key
+        self._push = PushReply()
+        self._pull_at: float | None = None
+        self._switch_at: float | None = None
+        self._server_options = ""
+        if key is None:
+            self._exchange.reset(Opcode.HARD_RESET_CLIENT_V2, b"", now)
+        else:
+            self._exchange.reset(Opcode.HARD_RESET_CLIENT_V3, b"", now, key.wrapped)
+
+    def _feed(self, packet: ControlPacket, now: float) -> None:
+        if not self.remote_id:
+            self._meet(packet)
+        super()._feed(packet, now)
+
+    def _meet(self, packet: ControlPacket) -> None:
+        """The server's id is learnt from the reset that acks ours."""
+        if packet.opcode is not Opcode.HARD_RESET_SERVER_V2 or 0 not in packet.acks:
+            raise Drop("no-server-reset")
+        flags = decode_early_negotiation(packet.payload)
+        if flags & RESEND_WRAPPED_KEY and self._key is not None:
+            self._exchange.wrapped_key = self._key.wrapped
+        self.remote_id = packet.session_id
+
+    def _keyed(self, exchange: KeyExchange, now: float) -> None:
+        self._life.keyed()
+        try:
+            judge(exchange.tls.chain, self.terms.remote_role, self.terms.wall())
+            if self.agreement is not None:
+                self._derive(exchange, self.agreement, now)
+        except PeerError as error:
+            self._fail(error, now)
+            return
+        if self.agreement is None:
+            self._server_options = exchange.remote.options if exchange.remote else ""
+            self._pull_at = now + FIRST_PULL
+        else:
+            self._switch_at = now + self.terms.limits.deferral
+
+    def _message(self, text: str, now: float) -> None:
+        word = text.split(",", 1)[0]
+        if word == PUSH_REPLY:
+            self._receive_push(text, now)
+        elif word == AUTH_FAILED:
+            reason = text.partition(",")[2] or "no reason given"
+            self._end(f"the server refused us: {reason}", retry=reason.startswith("TEMP"))
+            self._life.left(now)
+        elif word in (RESTART, HALT, EXIT):
+            detail = text.partition(",")[2]
+            self._end(f"the server said {word}" + (f": {detail}" if detail else ""), retry=word != HALT)
+            self._life.left(now)
+
+    def _receive_push(self, text: str, now: float) -> None:
+        options = self._push.add(text)
+        if options is None or self.agreement is not None:
+            return
+        terms = self.terms
+        try:
+            self.agreement = decode_agreement(
+                options, self._server_options, terms.data_ciphers, terms.fallback_cipher
+            )
+            self._pull_at = None
+            self._events.append(Pushed(tuple(options), self.agreement.peer_id))
+            self._derive(self._exchange, self.agreement, now)
+        except PeerError as error:
+            self._fail(error, now)
+            return
+        self._life.admitted()
+        self._choose(self._exchange.key_id)
+
+    def leave(self, now: float) -> bool:
+        """Say goodbye where the server understands it; False: the plane has to say it (OCC exit)."""
+        told = self.stage is Stage.ADMITTED and self.agreement is not None and self.agreement.exit_message
+        if told:
+            self.send_message(EXIT)
+        self._end("left")
+        self._life.left(now)
+        return told
+
+    def opened(self, key_id: int) -> None:
+        """Data came under this key: the server uses it, so do we."""
+        if key_id == self._derived:
+            self._choose(key_id)
+            self._switch_at = None
+
+    def deadline(self) -> float | None:
+        times = [super().deadline(), self._pull_at, self._switch_at]
+        if self.stage in (Stage.LINGERING, Stage.GONE):
+            return times[0]
+        return min((time for time in times if time is not None), default=None)
+
+    def _advance(self, now: float) -> None:
+        if self._pull_at is not None and now >= self._pull_at and self.stage is Stage.JUDGING:
+            self.send_message(PUSH_REQUEST)
+            self._pull_at = now + PULL_INTERVAL
+        if self._switch_at is not None and now >= self._switch_at and self._derived is not None:
+            self._choose(self._derived)
+            self._switch_at = None

@@ -1,0 +1,61 @@
+"""What a session tells its hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tvpn.crypto.certificate import Identity
+from tvpn.crypto.derive import DataKeys
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictWanted:
+    """A client has shown who it is, at the first key or at a renegotiated one: may it come in, may it stay?"""
+
+    key_id: int
+    identity: Identity
+    username: str
+    password: str = field(repr=False)
+    peer_info: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeysDerived:
+    """Data keys for this key id may be installed: packets under it may be opened."""
+
+    key_id: int
+    keys: DataKeys
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChosen:
+    """What is sent from now on is sealed under this key id."""
+
+    key_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRetired:
+    """The transition is over: the key of this id may go."""
+
+    key_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The server's options, whole: the client is admitted."""
+
+    options: tuple[str, ...]
+    peer_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session carries data no longer. It may still linger to retransmit its last words."""
+
+    reason: str
+    retry: bool = True
+
+
+Event = VerdictWanted | KeysDerived | KeyChosen | KeyRetired | Pushed | Ended

@@ -1,0 +1,90 @@
+"""Just enough of IPv4 and IPv6 to route a packet and to clamp a SYN (RFC 791, RFC 8200, RFC 9293).
+
+Addresses are packed bytes (4 or 16), the way they lie in the packet: no objects on the packet path.
+"""
+
+from __future__ import annotations
+
+TCP = 6
+_SYN = 0x02
+_MSS_OPTION = 2
+_IPV4_HEADER, _IPV6_HEADER, _TCP_HEADER = 20, 40, 20
+
+LINK_LOCAL_PREFIX = b"\xfe\x80"
+MULTICAST_V6 = 0xFF
+
+
+def source(packet: bytes) -> bytes:
+    """The source address; empty when this is no whole IP header."""
+    version = packet[0] >> 4 if packet else 0
+    if version == 4 and len(packet) >= _IPV4_HEADER:
+        return packet[12:16]
+    if version == 6 and len(packet) >= _IPV6_HEADER:
+        return packet[8:24]
+    return b""
+
+
+def destination(packet: bytes) -> bytes:
+    """The destination address; empty when this is no whole IP header."""
+    version = packet[0] >> 4 if packet else 0
+    if version == 4 and len(packet) >= _IPV4_HEADER:
+        return packet[16:20]
+    if version == 6 and len(packet) >= _IPV6_HEADER:
+        return packet[24:40]
+    return b""
+
+
+def tcp_offset(packet: bytes) -> int:
+    """Where the TCP header of a SYN begins, or 0: not TCP, not the first fragment, not a SYN, or cut short."""
+    if packet[0] >> 4 == 4:
+        at = (packet[0] & 0x0F) * 4
+        if packet[9] != TCP or at < _IPV4_HEADER or packet[6] & 0x1F or packet[7]:
+            return 0
+    else:
+        at = _IPV6_HEADER
+        if packet[6] != TCP:
+            return 0
+    return at if len(packet) >= at + _TCP_HEADER and packet[at + 13] & _SYN else 0
+
+
+def clamp_mss(packet: bytes, limit_v4: int) -> bytes:
+    """The packet with its TCP MSS option lowered to the limit (20 less for IPv6), never raised, checksum kept right.
+
+    Anything but a well-formed SYN comes back as it is.
+    """
+    at = tcp_offset(packet)
+    if not at:
+        return packet
+    end = at + (packet[at + 12] >> 4) * 4
+    limit = limit_v4 if packet[0] >> 4 == 4 else limit_v4 - 20
+    option = at + _TCP_HEADER
+    while option + 4 <= min(end, len(packet)):
+        kind, length = packet[option], packet[option + 1]
+        if kind == 0:
+            break
+        if kind == 1:
+            option += 1
+            continue
+        if kind == _MSS_OPTION and length == 4:
+            return _lower_mss(packet, at, option + 2, limit)
+        if length < 2:
+            break
+        option += length
+    return packet
+
+
+def _lower_mss(packet: bytes, tcp: int, value: int, limit: int) -> bytes:
+    old = int.from_bytes(packet[value : value + 2], "big")
+    if old <= limit:
+        return packet
+    changed = bytearray(packet)
+    changed[value : value + 2] = limit.to_bytes(2, "big")
+    # RFC 1624: the new sum is ~(~old sum + ~old word + new word); a word at an odd offset counts byte-swapped.
+    change = (0xFFFF - old) + limit
+    if (value - tcp) % 2:
+        change = ((0xFFFF - old) >> 8 | ((0xFFFF - old) & 0xFF) << 8) + (limit >> 8 | (limit & 0xFF) << 8)
+    total = (0xFFFF - int.from_bytes(packet[tcp + 16 : tcp + 18], "big")) + change
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    changed[tcp + 16 : tcp + 18] = (0xFFFF - total).to_bytes(2, "big")
+    return bytes(changed)

@@ -1,0 +1,84 @@
+"""Control messages: NUL-terminated text inside TLS (reliability.md 9, push-and-options.md 1, key-exchange.md 8).
+
+One message a record. Options travel as ``PUSH_REPLY,option,option,…``, in several messages when they are many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tvpn.errors import Drop
+
+PUSH_REQUEST = "PUSH_REQUEST"
+PUSH_REPLY = "PUSH_REPLY"
+AUTH_FAILED = "AUTH_FAILED"
+RESTART = "RESTART"
+HALT = "HALT"
+EXIT = "EXIT"
+INFO = "INFO"
+
+LONGEST_OPTION = 255
+#: Stock closes a part as soon as it would reach this many bytes, so that a 1024-byte buffer always suffices.
+PUSH_PART_SIZE = 940
+_MORE, _LAST = ",push-continuation 2", ",push-continuation 1"
+
+
+def encode_message(text: str) -> bytes:
+    return text.encode("utf-8") + b"\0"
+
+
+def decode_messages(record: bytes) -> Iterator[str]:
+    """The messages of one TLS record: cut at each NUL, unterminated or unprintable ones left out."""
+    *complete, _ = record.split(b"\0")
+    for raw in complete:
+        text = raw.decode("utf-8", "replace").rstrip("\r\n")
+        if text and text.isprintable():
+            yield text
+
+
+def encode_push_reply(options: Iterable[str]) -> list[str]:
+    """As many PUSH_REPLY messages as these options need, none longer than stock's buffer."""
+    parts, current = [], PUSH_REPLY
+    for option in options:
+        if "," in option or len(option.encode()) > LONGEST_OPTION:
+            raise ValueError(f"this option cannot be pushed (a comma, or longer than {LONGEST_OPTION} bytes): {option}")
+        if len(current.encode()) + len(option.encode()) >= PUSH_PART_SIZE:
+            parts.append(current + _MORE)
+            current = PUSH_REPLY
+        current += "," + option
+    return [*parts, current + _LAST if parts else current]
+
+
+class PushReply:
+    """Collects the parts of a PUSH_REPLY; ``add`` answers the options once the last part is in."""
+
+    MOST_BYTES = 65536
+
+    def __init__(self) -> None:
+        self._options: list[str] = []
+        self._size = 0
+
+    def add(self, message: str) -> list[str] | None:
+        """One more part: all options when it was the last one, else None; raises Drop for an endless push."""
+        self._size += len(message)
+        if self._size > self.MOST_BYTES:
+            raise Drop("push-too-large")
+        more = False
+        for option in message.split(",")[1:]:
+            if option.startswith("push-continuation "):
+                more = option.split()[1:] == ["2"]
+            elif option:
+                self._options.append(option.strip())
+        if more:
+            return None
+        options, self._options, self._size = self._options, [], 0
+        return options
+
+
+def encode_auth_failed(reason: str | None) -> str:
+    return AUTH_FAILED if not reason else f"{AUTH_FAILED},{reason}"
+
+
+def encode_restart(reason: str = "") -> str:
+    """``[P]`` lets clients keep their passwords: this is not their fault."""
+    return f"{RESTART},[P]:{reason}"

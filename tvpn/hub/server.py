@@ -72,6 +72,7 @@ class ServerHub:
         self._events: list[HubEvent] = []
         self._answers: list[tuple[Endpoint, bytes]] = []
         self._speaking: dict[int, Member] = {}
+        self._stopping = False
 
     @property
     def _half_open(self) -> int:
@@ -89,6 +90,8 @@ class ServerHub:
     def _receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
         member = self.roster.find(endpoint, datagram[1 : 1 + SESSION_ID_SIZE])
         if member is None:
+            if self._stopping:
+                raise Drop("server-stopping")
             outcome = self._door.receive(endpoint, datagram, now)
             if isinstance(outcome, bytes):
                 self._answers.append((endpoint, outcome))
@@ -289,7 +292,8 @@ class ServerHub:
             self._follow(member, now)
 
     def stop(self, reason: str, now: float) -> None:
-        """Tell everybody that we go away; ``transmit`` carries it out."""
+        """Tell everybody that we go away and let nobody in any more; ``transmit`` carries it out."""
+        self._stopping = True
         for member in self.roster:
             self.disconnect(member.number, reason, now)
 

@@ -276,6 +276,11 @@ class Session:
     def stage(self) -> Stage:
         return self._life.stage()
 
+    @property
+    def settled(self) -> bool:
+        """Everything we said under the newest key is acked."""
+        return self._exchange.settled
+
     def close(self) -> None:
         """Forget the peer without a word."""
         self._life.broke()

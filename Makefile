@@ -1,0 +1,52 @@
+# The two commands of README: make run, make test. Everything else is for people who work on tvpn.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= etc/server.ini
+RUN_STAMP := $(VENV)/.run
+TEST_STAMP := $(VENV)/.test
+LINT_STAMP := $(VENV)/.lint
+
+.PHONY: run test lint demo bench bench-quick clean
+
+run: $(RUN_STAMP)
+	@$(BIN)/twistd -n --pidfile= tvpn --config $(CONFIG)
+
+test: $(TEST_STAMP)
+	@$(BIN)/python -m twisted.trial $(TRIAL) tests
+
+lint: $(LINT_STAMP)
+	@$(BIN)/ruff check tvpn twisted tests bench
+	@$(BIN)/mypy tvpn
+
+# Server, a stock OpenVPN client and a third host in namespaces of their own; needs root and the package openvpn.
+demo: $(RUN_STAMP)
+	@PYTHONPATH=. $(BIN)/python -m bench.demo
+
+bench: $(RUN_STAMP)
+	@PYTHONPATH=. $(BIN)/python -m bench.run
+
+bench-quick: $(RUN_STAMP)
+	@PYTHONPATH=. $(BIN)/python -m bench.run --rounds 1 --seconds 3
+
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "tvpn needs Python 3.11 or later; say which with: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "this Python cannot make virtual environments; install the package python3-venv"; exit 1; }
+
+# Editable in the way that Twisted's plugin search understands.
+$(RUN_STAMP): setup.cfg pyproject.toml | $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e . --config-settings editable_mode=compat
+	@touch $@
+
+$(TEST_STAMP): $(RUN_STAMP)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]' --config-settings editable_mode=compat
+	@touch $@
+
+$(LINT_STAMP): $(TEST_STAMP)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[lint]' --config-settings editable_mode=compat
+	@touch $@
+
+clean:
+	rm -rf $(VENV) _trial_temp .hypothesis .mypy_cache .ruff_cache build dist *.egg-info

@@ -1,0 +1,179 @@
+"""The client as a Twisted service: one remote after the other, and the tunnel once a server lets us in."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any, cast
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+from tvpn.errors import TvpnError
+from tvpn.hub.client import Backoff, ClientHub
+from tvpn.hub.event import Connected, Disconnected, HubEvent
+from tvpn.hub.pushed import Tunnel
+from tvpn.net.clock import now
+from tvpn.net.netlink import Netlink
+from tvpn.net.pump import Pump
+from tvpn.net.tun import TunDevice, open_tun
+from tvpn.net.udp import UDPLink, open_udp
+from tvpn.plane.userspace import Userspace
+from tvpn.plane.verbs import Address, Endpoint
+from tvpn.service.ending import fail
+from tvpn.service.narrator import sentence
+
+FAREWELL = 1.0
+"""Seconds for the server to hear that we leave."""
+
+
+class ClientService(Service):
+    """``twistd tvpn`` as a client. ``remotes``: (host, port, family or 0)."""
+
+    _log = Logger()
+    name = "vpn"
+
+    def __init__(
+        self, reactor: Any, hub: ClientHub, plane: Userspace, remotes: Sequence[tuple[str, int, int]], device: str,
+        mtu: int, backoff: Backoff, routes: Sequence[IPv4Network | IPv6Network],
+    ) -> None:  # fmt: skip
+        self.hub = hub
+        self.plane = plane
+        self.pump = Pump(plane, hub, reactor, now, self._tell)
+        self.link: UDPLink | None = None
+        self.tun: TunDevice | None = None
+        self.tunnel: Tunnel | None = None
+        self._reactor = reactor
+        self._remotes = remotes
+        self._next = 0
+        self._device = device
+        self._mtu = mtu
+        self._backoff = backoff
+        self._routes = routes
+        self._bypass: IPv4Network | IPv6Network | None = None
+        self._retry: IDelayedCall | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        self._attempt()
+
+    # Connecting
+
+    def _attempt(self) -> None:
+        self._retry = None
+        ensureDeferred(self._connect()).addErrback(self._connect_failed)
+
+    async def _connect(self) -> None:
+        host, port, family = self._remotes[self._next % len(self._remotes)]
+        self._next += 1
+        family, address = await deferToThread(resolve, host, port, family)
+        if not self.running:
+            return
+        if self.link is not None:
+            self.link.close()
+        any_address = "::" if family == socket.AF_INET6 else "0.0.0.0"
+        opened = open_udp(family, any_address, 0, several_addresses=False)
+        self.link = UDPLink(opened, self._reactor, self.pump.from_network)
+        self.link.start()
+        self._log.info("connecting to {host}, port {port}", host=address[0], port=port)
+        self.hub.connect(Endpoint(self.link, address), now())
+        self.pump.stir()
+
+    def _connect_failed(self, failure: Any) -> None:
+        if failure.check(TvpnError):
+            self._log.warn("{reason}", reason=failure.getErrorMessage())
+        else:
+            self._log.failure("the connection attempt failed", failure)
+        self._try_again()
+
+    def _try_again(self) -> None:
+        if self.running and self._retry is None:
+            delay = self._backoff.delay()
+            self._log.info("next try in {delay} s", delay=delay)
+            self._retry = self._reactor.callLater(delay, self._attempt)
+
+    def _tell(self, event: HubEvent) -> None:
+        said = sentence(event)
+        if said is not None:
+            self._log.info("{sentence}", sentence=said)
+        if isinstance(event, Connected):
+            self._backoff.reset()
+            try:
+                self._open_tunnel(event.tunnel)
+            except TvpnError as error:
+                fail(self._reactor, str(error))
+        elif isinstance(event, Disconnected) and self.running:
+            if event.retry:
+                self._try_again()
+            else:
+                fail(self._reactor, f"gave up: {event.reason}")
+
+    # The tunnel
+
+    def _open_tunnel(self, tunnel: Tunnel) -> None:
+        """The device with what was pushed; an unchanged push leaves it alone."""
+        if self.tun is not None and self.tunnel == tunnel:
+            return
+        self._close_tunnel()
+        mtu = tunnel.mtu or self._mtu
+        descriptor, name = open_tun(self._device)
+        self.tun = TunDevice(descriptor, name, mtu, self._reactor, self.pump.from_tun, self._vanished)
+        self.tunnel = tunnel
+        with Netlink() as netlink:
+            netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6)
+            if tunnel.redirects and self.hub.endpoint is not None:
+                self._bypass = netlink.add_bypass(ip_address(str(self.hub.endpoint.address[0]).partition("%")[0]))
+            for route in (*tunnel.routes, *self._routes):
+                netlink.add_route(route, name)
+        self.tun.start()
+        self.pump.attach(self.tun)
+        addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
+        self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
+
+    def _close_tunnel(self) -> None:
+        if self.tun is not None:
+            self.tun.close()
+            self.tun = None
+        if self._bypass is not None:
+            with Netlink() as netlink:
+                netlink.remove_route(self._bypass)
+            self._bypass = None
+
+    def _vanished(self, reason: str) -> None:
+        fail(self._reactor, f"{reason}; the client stops")
+
+    # Stop
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        if self._retry is not None:
+            self._retry.cancel()
+        return ensureDeferred(self._stop())
+
+    async def _stop(self) -> None:
+        session = self.hub.session
+        self.hub.stop("leaving", now())
+        self.pump.stir()
+        until = now() + FAREWELL
+        while session is not None and not session.settled and now() < until:
+            await deferLater(self._reactor, 0.05)
+        self.pump.stop()
+        self._close_tunnel()
+        if self.link is not None:
+            self.link.close()
+        self._log.info("stopped")
+
+
+def resolve(host: str, port: int, family: int) -> tuple[int, Address]:
+    """(family, socket address) of a remote, looked up anew each time; raises TvpnError. Blocks: for a thread."""
+    wanted = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}[family]
+    try:
+        found = socket.getaddrinfo(host, port, wanted, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise TvpnError(f"cannot find the address of {host}: {error.strerror or error}") from None
+    return found[0][0], cast(Address, found[0][4])

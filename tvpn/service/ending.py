@@ -1,0 +1,49 @@
+"""How the process ends: 0 after SIGTERM and SIGINT, 1 with a sentence when it cannot go on.
+
+twistd itself would die of the signal it was sent, and knows no other exit status.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from twisted.logger import Logger
+
+_log = Logger()
+
+
+def end_quietly_on_signals(reactor: Any) -> None:
+    """Take the signals over once the reactor has installed its own handlers."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(_stop, reactor)
+
+    def take_over() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+
+    reactor.callWhenRunning(take_over)
+
+
+def _stop(reactor: Any) -> None:
+    if reactor.running:
+        reactor.stop()
+
+
+def fail(reactor: Any, sentence: str) -> None:
+    """End a running service with exit status 1, after everything was stopped in order."""
+    _log.critical("{sentence}", sentence=sentence)
+    atexit.register(_exit_with_failure)
+    _stop(reactor)
+
+
+def _exit_with_failure() -> None:
+    # The last thing that runs: twistd would have ended with 0.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

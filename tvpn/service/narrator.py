@@ -1,0 +1,54 @@
+"""What the log says of hub events: one sentence each, every foreign text cleaned of control characters."""
+
+from __future__ import annotations
+
+from tvpn.hub.event import Complaint, Connected, Disconnected, HubEvent, Joined, Left, Moved
+from tvpn.plane.verbs import Endpoint
+
+#: What a class of refused packets means to a person; the others speak for themselves.
+_MEANINGS = {
+    "tls-auth-forged": "used another tls-auth key (or none, or another auth digest)",
+    "tls-crypt-forged": "used another tls-crypt key (or none)",
+    "tls-auth-short": "sent packets without tls-auth",
+    "tls-crypt-short": "sent packets without tls-crypt",
+    "wrapped-key-forged": "used a tls-crypt-v2 key of another server",
+    "wrapped-key-missing": "did not use tls-crypt-v2",
+    "wrapped-key-length": "sent a malformed tls-crypt-v2 key",
+    "reset-rate": "asks for too many connections; some go unanswered",
+    "half-open-full": "was turned away: too many unfinished connections",
+}
+#: At this verbosity (OpenVPN's verb) also packets that are merely refused are mentioned.
+VERB_FOR_COMPLAINTS = 1
+
+
+def where(endpoint: Endpoint) -> str:
+    """``192.0.2.7:1194`` or ``[2001:db8::7]:1194``."""
+    host, port = str(endpoint.address[0]), endpoint.address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def sentence(event: HubEvent) -> str | None:
+    """The sentence for this event, None when it is not worth one."""
+    if isinstance(event, Joined):
+        return f"{event.name} joined from {where(event.endpoint)} as {', '.join(event.addresses)}"
+    if isinstance(event, Left):
+        who = event.name or "a client"
+        verb = "left" if event.joined else "did not get in"
+        reason = "" if event.reason == "left" else f": {event.reason}"
+        return clean(f"{who} ({where(event.endpoint)}) {verb}{reason}")
+    if isinstance(event, Moved):
+        return f"{event.name} moved to {where(event.endpoint)}"
+    if isinstance(event, Complaint):
+        meaning = _MEANINGS.get(event.reason, f"sent packets that were dropped: {event.reason}")
+        times = f" ({event.number} packets)" if event.number > 1 else ""
+        return f"{event.endpoint.address[0]} {meaning}{times}"
+    if isinstance(event, Disconnected):
+        return clean(f"disconnected: {event.reason}")
+    if isinstance(event, Connected) and event.tunnel.ignored:
+        return clean(f"the server pushed what has no effect here: {'; '.join(event.tunnel.ignored)}")
+    return None
+
+
+def clean(text: str) -> str:
+    """Fit for one line of a log."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,250 @@
+"""The server as a Twisted service: device, sockets, firewall, policy, and the hub in the middle."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+from tvpn.errors import TvpnError
+from tvpn.hub.event import HubEvent, Leased, VerdictRequest
+from tvpn.hub.server import ServerHub, Verdict
+from tvpn.net.clock import now, wall
+from tvpn.net.netlink import Netlink
+from tvpn.net.pump import Pump
+from tvpn.net.tun import TunDevice, open_tun
+from tvpn.net.udp import UDPLink, open_udp
+from tvpn.plane.userspace import Userspace
+from tvpn.service.ending import fail
+from tvpn.service.firewall import Firewall
+from tvpn.service.narrator import VERB_FOR_COMPLAINTS, sentence
+from tvpn.service.policy import Policy
+from tvpn.session.life import Stage
+from tvpn.store.database import Database
+from tvpn.store.lease import keep
+
+FAREWELL = 1.2
+"""Seconds that clients get to hear that the server stops."""
+RENEWAL_CHECK = 86400.0
+
+
+class Renewable(Protocol):
+    """What looks after the server's own certificate."""
+
+    def renew(self) -> bool:
+        """True when a new one is in use."""
+
+
+@dataclass(frozen=True)
+class ListenPlan:
+    """Where to listen: (family, host, port)."""
+
+    sockets: tuple[tuple[int, str, int], ...]
+
+    def describe(self) -> str:
+        shown = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for _, host, port in self.sockets]
+        return "udp " + " and ".join(shown)
+
+
+@dataclass(frozen=True)
+class DevicePlan:
+    """The TUN device to be: its name, MTU, addresses, and networks routed into it."""
+
+    name: str
+    mtu: int
+    ipv4: IPv4Network | None
+    ipv6: IPv6Network | None
+    routes: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def interfaces(self) -> Sequence[IPv4Interface | IPv6Interface]:
+        """The server's own address is the first of each network."""
+        own: list[IPv4Interface | IPv6Interface] = []
+        if self.ipv4 is not None:
+            own.append(IPv4Interface((self.ipv4.network_address + 1, self.ipv4.prefixlen)))
+        if self.ipv6 is not None:
+            own.append(IPv6Interface((self.ipv6.network_address + 1, self.ipv6.prefixlen)))
+        return own
+
+
+class ServerService(Service):
+    """``twistd tvpn`` as a server."""
+
+    _log = Logger()
+    name = "vpn"
+
+    def __init__(
+        self, reactor: Any, hub: ServerHub, plane: Userspace, policy: Policy, database: Database | None,
+        device: DevicePlan, listen: ListenPlan, nat: str, verb: int, certificate: Renewable | None,
+        notes: Sequence[str],
+    ) -> None:  # fmt: skip
+        self.hub = hub
+        self.plane = plane
+        self.pump = Pump(plane, hub, reactor, now, self._tell)
+        self.links: list[UDPLink] = []
+        self.tun: TunDevice | None = None
+        self._reactor = reactor
+        self._policy = policy
+        self._database = database
+        self._device = device
+        self._listen = listen
+        self._nat = nat
+        self._firewall: Firewall | None = None
+        self._verb = verb
+        self._certificate = certificate
+        self._notes = notes
+        self._renewal = LoopingCall(self._renew)
+
+    # Start, as root
+
+    def privilegedStartService(self) -> None:
+        """Device, addresses, sockets and firewall, before the reactor runs; a failure ends the process with 1."""
+        try:
+            self._open()
+        except TvpnError as error:
+            self._close()
+            sys.stderr.write(f"tvpn: {error}\n")
+            raise SystemExit(1) from None
+        super().privilegedStartService()
+
+    def _open(self) -> None:
+        plan = self._device
+        for family, host, port in self._listen.sockets:
+            opened = open_udp(family, host, port, several_addresses=True)
+            self.links.append(UDPLink(opened, self._reactor, self.pump.from_network))
+        descriptor, name = open_tun(plan.name)
+        self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished)
+        self.pump.attach(self.tun)
+        with Netlink() as netlink:
+            netlink.set_up(name, plan.mtu, *plan.interfaces())
+            for route in plan.routes:
+                netlink.add_route(route, name)
+        self._raise_firewall(name)
+
+    def _raise_firewall(self, device: str) -> None:
+        networks = tuple(network for network in (self._device.ipv4, self._device.ipv6) if network is not None)
+        if self._nat == "no":
+            return
+        firewall = Firewall(device, networks, tuple(link.port for link in self.links))
+        try:
+            firewall.raise_up()
+        except TvpnError as error:
+            if self._nat == "yes":
+                raise
+            self._log.warn("no NAT: {error}; clients reach this machine only", error=str(error))
+            return
+        self._firewall = firewall
+
+    # Run
+
+    def startService(self) -> None:
+        super().startService()
+        for link in self.links:
+            link.start()
+        if self.tun is not None:
+            self.tun.start()
+            addresses = ", ".join(str(interface) for interface in self._device.interfaces())
+            self._log.info(
+                "listening on {listen}, device {device} with {addresses}",
+                listen=self._listen.describe(), device=self.tun.name, addresses=addresses,
+            )  # fmt: skip
+        for note in self._notes:
+            self._log.info("{note}", note=note)
+        if self._certificate is not None:
+            self._renewal.start(RENEWAL_CHECK, now=False)
+
+    def _renew(self) -> None:
+        try:
+            if self._certificate is not None and self._certificate.renew():
+                self._log.info("the server certificate was renewed")
+        except TvpnError as error:
+            self._log.error("the server certificate could not be renewed: {error}", error=str(error))
+
+    def _tell(self, event: HubEvent) -> None:
+        if isinstance(event, VerdictRequest):
+            ensureDeferred(self._judge(event)).addErrback(self._judge_failed, event)
+        elif isinstance(event, Leased) and self._database is not None:
+            kept = self._database.run(keep, event.identity, event.index, wall())
+            kept.addErrback(lambda failure: self._log.failure("a lease was not stored", failure))
+        said = sentence(event)
+        if said is not None and self._verb >= VERB_FOR_COMPLAINTS:
+            self._log.info("{sentence}", sentence=said)
+
+    async def _judge(self, request: VerdictRequest) -> None:
+        verdict = await self._policy.authenticate(request)
+        self._answer(request, verdict)
+
+    def _judge_failed(self, failure: Any, request: VerdictRequest) -> None:
+        self._log.failure("the verdict on {name} failed: refused", failure, name=request.wanted.identity.name)
+        self._answer(request, Verdict(False, "the verdict failed", "temporary failure, try again later"))
+
+    def _answer(self, request: VerdictRequest, verdict: Verdict) -> None:
+        self.hub.verdict(request.member, verdict, now())
+        self.pump.stir()
+
+    def _vanished(self, reason: str) -> None:
+        fail(self._reactor, f"{reason}; the server stops")
+
+    # Stop
+
+    def stopService(self) -> Deferred[None]:
+        """Tell the clients, wait until they have heard or it takes too long, take everything down."""
+        super().stopService()
+        if self._renewal.running:
+            self._renewal.stop()
+        return ensureDeferred(self._stop())
+
+    async def _stop(self) -> None:
+        self.hub.stop("the server stops", now())
+        self.pump.stir()
+        until = now() + FAREWELL
+        while now() < until and any(self._is_listening(member.session) for member in self.hub.roster):
+            await deferLater(self._reactor, 0.05)
+        self._close()
+        if self._database is not None:
+            self._database.close()
+        self._log.info("stopped")
+
+    def _is_listening(self, session: Any) -> bool:
+        return session.stage is Stage.LINGERING and not session.settled
+
+    def _close(self) -> None:
+        self.pump.stop()
+        for link in self.links:
+            link.close()
+        if self.tun is not None:
+            self.tun.close()
+        if self._firewall is not None:
+            try:
+                self._firewall.take_down()
+            except TvpnError as error:
+                self._log.error("the NAT table stays: {error}", error=str(error))
+
+
+WILDCARDS = ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::"))
+
+
+def plan_sockets(places: Sequence[tuple[str | None, int]]) -> ListenPlan:
+    """(interface or None, port) each; None is every address of both families, where the machine has IPv6 at all."""
+    sockets = []
+    for interface, port in places:
+        if interface is not None:
+            sockets.append((socket.AF_INET6 if ":" in interface else socket.AF_INET, interface, port))
+            continue
+        sockets += [(family, host, port) for family, host in WILDCARDS if family == socket.AF_INET or _has_ipv6()]
+    return ListenPlan(tuple(sockets))
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close()
+    except OSError:
+        return False
+    return True

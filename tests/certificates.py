@@ -22,6 +22,7 @@ class Signer:
     """A CA that signs whatever a test wants."""
 
     name: str = "Test CA"
+    now: datetime = NOW
 
     def __post_init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -34,12 +35,12 @@ class Signer:
         self, subject: x509.Name, public: ec.EllipticCurvePublicKey, begins: float, ends: float
     ) -> x509.CertificateBuilder:
         builder = x509.CertificateBuilder(self.subject, subject, public, x509.random_serial_number())
-        return builder.not_valid_before(NOW + timedelta(days=begins)).not_valid_after(NOW + timedelta(days=ends))
+        return builder.not_valid_before(self.now + timedelta(days=begins)).not_valid_after(self.now + timedelta(days=ends))
 
     def issue(
         self, name: str, role: str | None = "client", *, begins: float = -1, ends: float = 365, usage: bool = True
     ) -> Credentials:
-        """Credentials with this CN; days count from NOW."""
+        """Credentials with this CN; days count from ``now``."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key.public_key(), begins, ends)

@@ -38,6 +38,8 @@ SERVER_CREDENTIALS = SIGNER.issue("server", "server")
 CLIENT_CREDENTIALS = SIGNER.issue("alice")
 CIPHERS = ("AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305")
 SERVER_PLACE = ("198.51.100.1", 1194)
+SERVER_ADDRESS = bytes([10, 9, 0, 1])
+PROTECTIONS = ("none", "tls-auth", "tls-auth-directed", "tls-crypt", "tls-crypt-v2")
 STATIC_KEY = StaticKey.generate(os.urandom)
 V2_KEY = TLSCryptV2ServerKey.generate(os.urandom)
 
@@ -77,6 +79,8 @@ class Options:
     )
     peer_info: dict[str, str] | None = None
     verdict: Callable[[VerdictRequest], Verdict | None] = lambda request: Verdict(True)
+    fate: Callable[[int, tuple, bytes], list[float]] = lambda number, sender, datagram: [0.0]
+    """The extra delay of each copy of one datagram, counted from 0 on: none, and it is lost."""
 
 
 class Node:
@@ -182,14 +186,19 @@ class World:
         node.flush()
         return node
 
+    def issue(self, name: str) -> Credentials:
+        """A client's credentials under this name."""
+        return SIGNER.issue(name)
+
     def carry(self, sender: tuple, receiver: tuple, datagram: bytes) -> None:
         gremlin = self._gremlins.get((sender, receiver))
         if gremlin is None:
             gremlin = self._gremlins[sender, receiver] = Gremlin(self.options.havoc, self._dice)
         self.trace.append((self.now, sender, receiver, datagram))
-        for delay, arrived in gremlin.meddle(datagram):
-            self._count += 1
-            heapq.heappush(self._flying, (self.now + delay + 0.001, self._count, sender, receiver, arrived))
+        for extra in self.options.fate(len(self.trace) - 1, sender, datagram):
+            for delay, arrived in gremlin.meddle(datagram):
+                self._count += 1
+                heapq.heappush(self._flying, (self.now + extra + delay + 0.001, self._count, sender, receiver, arrived))
 
     def step(self, until: float) -> bool:
         """The next arrival or timer, if it comes before ``until``."""
@@ -216,6 +225,16 @@ class World:
                 return bool(until and until())
         return True
 
+    def passes(self, client: Node, text: bytes = b"through the tunnel") -> bool:
+        """Whether a packet goes each way between this client and the server's side."""
+        away, inside = ipv4_packet(address_of(client), SERVER_ADDRESS, text), ipv4_packet(SERVER_ADDRESS, address_of(client), text)
+        for node in (self.server, client):
+            node.delivered.clear()
+        client.send(away)
+        self.server.send(inside)
+        self.run(1)
+        return self.server.delivered == [away] and client.delivered == [inside]
+
     def connected(self, *clients: Node) -> Callable[[], bool]:
         return lambda: all(client.told(Connected) for client in clients)
 
@@ -233,6 +252,6 @@ def ipv4_packet(source: bytes, destination: bytes, payload: bytes) -> bytes:
 
 
 __all__ = [
-    "CIPHERS", "Connected", "Disconnected", "Havoc", "Joined", "Left", "Limits", "Options", "SIGNER", "Verdict",
-    "World", "address_of", "ipv4_packet",
+    "CIPHERS", "Connected", "Disconnected", "Havoc", "Joined", "Left", "Limits", "Options", "PROTECTIONS",
+    "SERVER_ADDRESS", "SERVER_PLACE", "SIGNER", "Node", "Verdict", "World", "address_of", "ipv4_packet", "keys_of",
 ]  # fmt: skip

@@ -1,0 +1,197 @@
+"""OpenVPN's own files, unchanged."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from tests.config.scene import PEM, ConfigCase
+from tvpn.config.address import Listen, Remote
+
+SERVER_CONF = """\
+# a usual server
+port 1195
+proto udp4
+dev tun
+topology subnet
+ca ca.crt
+cert own.crt
+key own.key  # secret
+dh none
+server 10.8.0.0 255.255.255.0
+server-ipv6 fd00:8::/64
+push "route 192.168.10.0 255.255.255.0"
+push "redirect-gateway def1 bypass-dhcp"
+push "dhcp-option DNS 208.67.222.222"
+keepalive 10 120
+tls-auth ta.key 0
+cipher AES-256-CBC
+data-ciphers AES-256-GCM:?UNKNOWN:CHACHA20-POLY1305
+auth SHA256
+reneg-sec 1800 600
+duplicate-cn
+max-clients 100
+user nobody
+group nogroup
+persist-key
+persist-tun
+status openvpn-status.log
+ifconfig-pool-persist ipp.txt
+verb 4
+mute 20
+explicit-exit-notify 1
+"""
+CLIENT_OVPN = f"""\
+<ca>
+{PEM}</ca>
+client
+dev tun
+proto udp
+remote one.example.org 1194
+remote two.example.org
+remote three.example.org 443 tcp
+port 5000
+nobind
+persist-key
+remote-cert-tls server
+setenv opt block-outside-dns
+setenv opt no-such-word 1
+ignore-unknown-option novel
+novel thing
+setenv FRIENDLY_NAME "My VPN"
+key-direction 1
+<cert>
+{PEM}</cert>
+<key>
+{PEM}</key>
+<tls-auth>
+# text
+-----BEGIN OpenVPN Static key V1-----
+</tls-auth>
+"""
+IDENTITY = "ca ca.crt\ncert own.crt\nkey own.key\nremote-cert-tls server\n"
+
+
+class Servers(ConfigCase):
+    def test_a_usual_server_file_loads_unchanged(self) -> None:
+        """Every word arrives where the settings keep it, and what is ignored is said."""
+        self.identity()
+        settings = self.load(SERVER_CONF, "server.conf")
+        self.assertEqual(settings.role, "server")
+        self.assertEqual(settings.listen, (Listen("udp", "0.0.0.0", 1195, 3),))
+        self.assertEqual(settings.tunnel.server, ip_network("10.8.0.0/24"))
+        self.assertEqual(settings.tunnel.server_ipv6, ip_network("fd00:8::/64"))
+        self.assertEqual(settings.push.lines[1], "redirect-gateway def1 bypass-dhcp")
+        self.assertEqual((settings.tunnel.ping, settings.tunnel.ping_restart), (10, 240))
+        self.assertEqual(settings.pushed_keepalive, (10, 120))
+        self.assertEqual(settings.control.key_direction, 0)
+        self.assertEqual(settings.data.data_ciphers, ("AES-256-GCM", "CHACHA20-POLY1305"))
+        self.assertEqual((settings.control.reneg_sec, settings.control.reneg_sec_min), (1800, 600))
+        self.assertTrue(settings.tunnel.duplicate_cn)
+        self.assertIsNone(settings.tvpn.state)
+        said = [text.split(": ")[1] for text in settings.warnings]
+        self.assertEqual(
+            said, ["user", "group", "persist-key", "persist-tun", "status", "ifconfig-pool-persist"], settings.warnings
+        )
+
+    def test_a_server_without_certificates_gets_a_state(self) -> None:
+        """Where the environment says, else beside the file."""
+        settings = self.load("server 10.8.0.0 255.255.255.0\n", "server.conf")
+        self.assertEqual(settings.tvpn.state, self.folder / "state")
+
+    def test_lport_and_local_make_the_listening_address(self) -> None:
+        """``lport`` is more exact than ``port``."""
+        text = "--server 10.8.0.0 255.255.255.0\nport 1\nlport 2\nlocal 192.0.2.1\n"
+        self.assertEqual(self.load(text, "server.conf").listen, (Listen("udp", "192.0.2.1", 2, 2),))
+
+    def test_a_word_given_again_counts_and_is_said(self) -> None:
+        """OpenVPN takes the last; nobody loses the first without a word."""
+        settings = self.load("server 10.8.0.0 255.255.255.0\nverb 3\nverb 5\n", "server.conf")
+        self.assertEqual(settings.log.verb, 5)
+        self.assertIn("server.conf:3: verb", settings.warnings[0])
+
+
+class Clients(ConfigCase):
+    def test_a_profile_with_blocks_loads_unchanged(self) -> None:
+        """Blocks become material, TCP remotes are left out aloud, unknown words only where the file allows it."""
+        settings = self.load(CLIENT_OVPN, "client.ovpn")
+        self.assertEqual(settings.role, "client")
+        self.assertEqual(settings.remotes, (Remote("one.example.org", 1194), Remote("two.example.org", 5000)))
+        assert settings.tls.key is not None and settings.control.tls_auth is not None
+        self.assertEqual((settings.tls.key.text, settings.tls.key.origin), (PEM, "inline <key>"))
+        self.assertIn("# text\n", settings.control.tls_auth.text)
+        self.assertEqual((settings.control.key_direction, settings.listen), (1, ()))
+        self.assertEqual(settings.tunnel.ping_restart, 120)
+        text = "\n".join(settings.warnings)
+        for part in ("three.example.org is left out: TCP", "no-such-word: ignored", "novel: ignored"):
+            self.assertIn(part, text)
+
+    def test_the_old_inline_spelling_gives_the_direction(self) -> None:
+        """``tls-auth [inline] 1`` and its block are one option; without a block it is refused."""
+        self.identity()
+        text = IDENTITY + "client\nremote a\ntls-auth [inline] 1\n"
+        settings = self.load(text + "<tls-auth>\nkey\n</tls-auth>\n", "a.ovpn")
+        self.assertEqual(settings.control.key_direction, 1)
+        self.refused(text, 7, "tls-auth", "no block", name="a.ovpn")
+
+    def test_connections_replace_the_remotes_outside(self) -> None:
+        """Values before a block are its defaults; the values of a block stay in it."""
+        self.identity()
+        settings = self.load(
+            IDENTITY + "client\nremote void\nport 7\n<connection>\nremote a\n</connection>\n"
+            "<connection>\nremote b 8\nproto udp6\n</connection>\n<connection>\nremote c\nproto tcp\n</connection>\n",
+            "a.ovpn",
+        )
+        self.assertEqual(settings.remotes, (Remote("a", 7), Remote("b", 8, 6)))
+        self.assertIn("c is left out", settings.warnings[0])
+
+    def test_a_key_cannot_differ_by_connection(self) -> None:
+        """It would be lost otherwise; the line in the block is named."""
+        text = "client\n<connection>\nremote a\ntls-crypt x\n</connection>\n"
+        self.refused(text, 4, "tls-crypt", "outside of <connection>", name="a.ovpn")
+
+    def test_unknown_words_pass_under_forward_compatible(self) -> None:
+        """And are errors without it, with the nearest word."""
+        self.identity()
+        text = IDENTITY + "client\nremote a\n"
+        self.refused(text + "remot-cert-tls server\n", 7, "remot-cert-tls", "remote-cert-tls", name="a.ovpn")
+        self.load(text + "setenv FORWARD_COMPATIBLE 1\nremot-cert-tls server\n", "a.ovpn")
+
+
+class Refusing(ConfigCase):
+    def test_words_of_security_are_refused_with_the_reason(self) -> None:
+        """Not even ``setenv opt`` drops them."""
+        for word in ("verify-x509-name", "peer-fingerprint", "crl-verify", "pkcs12", "tls-groups", "client-config-dir"):
+            self.refused(f"{word} x\n", 1, word, "not supported", name="a.conf")
+            self.refused(f"setenv opt {word} x\n", 1, word, "not supported", name="a.conf")
+
+    def test_what_comes_later_is_refused(self) -> None:
+        """TCP, tap, compression, net30, passwords: each with what to do."""
+        for line, part in (
+            ("proto tcp", "use udp"),
+            ("dev tap0", "use dev tun"),
+            ("topology net30", "write subnet"),
+            ("comp-lzo no", "data-plane release"),
+            ("compress", "data-plane release"),
+            ("allow-compression yes", "write no"),
+            ("client-to-client", "data-plane release"),
+            ("tls-version-min 1.0", "write 1.2"),
+            ("auth-user-pass", "later release"),
+            ("redirect-gateway def1", "later release"),
+            ("server 10.8.0.0 255.255.255.0 nopool", "nopool"),
+            ("cipher none", "never sends data in clear"),
+        ):
+            self.refused(f"{line}\n", 1, line.split()[0], part, name="a.conf")
+
+    def test_a_client_with_tcp_remotes_only_is_refused(self) -> None:
+        """There is nothing left to call."""
+        self.refused("client\nremote a 443 tcp\n", 2, "remote", "use udp", name="a.ovpn")
+
+    def test_a_block_must_be_known_and_closed(self) -> None:
+        """The line is that of its opening."""
+        self.refused("client\n<ca>\nx\n", 2, "<ca>", "</ca>", name="a.ovpn")
+        self.refused("<port>\n</port>\n", 1, "<port>", "no block", name="a.ovpn")
+        self.refused("<ca>\n\n</ca>\n", 1, "ca", "empty block", name="a.ovpn")
+
+    def test_tvpns_ini_words_are_refused_by_name(self) -> None:
+        """The manhole's words have no meaning in OpenVPN's files."""
+        self.refused("expose yes\n", 1, "expose", "ini files only", name="a.conf")

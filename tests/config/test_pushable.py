@@ -1,0 +1,45 @@
+"""What may be pushed."""
+
+from __future__ import annotations
+
+from tests.config.scene import SERVER, ConfigCase
+from tvpn.config import pushable
+from tvpn.config.pushable import SYNTAX
+
+
+class Pushing(ConfigCase):
+    def test_every_word_of_the_list_takes_its_own_example(self) -> None:
+        """So each remedy that names one is right."""
+        examples = [syntax.example for syntax in SYNTAX.values() if not syntax.example.startswith("route ")]
+        settings = self.load(SERVER + "[push]\n" + "\n".join(examples) + "\n")
+        self.assertEqual(settings.push.lines, tuple(examples))
+
+    def test_what_clients_would_choke_on_is_refused(self) -> None:
+        """Commas, unknown words, wrong counts, wrong values, what tvpn pushes itself, and other people's secrets."""
+        for line, part in (
+            ("echo a,b", "comma"),
+            ("up script", "not pushable"),
+            ("ca x", "not pushable"),
+            ("route", "route 192.0.2.0"),
+            ("route 10.0.0.1 255.0.0.0", "write 10.0.0.0/8"),
+            ("dhcp-option DNS one", "dhcp-option DNS 192.0.2.53"),
+            ("dhcp-option = DNS 1.1.1.1", "without ="),
+            ("redirect-gateway def2", "def1"),
+            ("topology net30", "write subnet"),
+            ("peer-id 3", "by itself"),
+            ("cipher AES-256-GCM", "by itself"),
+            ("compress", "data-plane release"),
+            ('push "ping 5"', "without the word push"),
+        ):
+            self.refused(SERVER + f"[push]\n{line}\n", 4, "push", part)
+
+    def test_an_option_has_at_most_255_bytes(self) -> None:
+        """255 pass, 256 do not; bytes and not letters count."""
+        fits = "echo " + "x" * (pushable.MAX_BYTES - 5)
+        self.assertEqual(self.load(SERVER + f"[push]\n{fits}\n").push.lines, (fits,))
+        self.refused(SERVER + f"[push]\n{fits}x\n", 4, "push", "256 bytes")
+        self.refused(SERVER + f"[push]\n{fits[:-1]}é\n", 4, "push", "256 bytes")
+
+    def test_openvpns_push_needs_its_quotes(self) -> None:
+        """Several words would lose all but the first."""
+        self.refused("server 10.8.0.0 255.255.255.0\npush route 10.0.0.0\n", 2, "push", "quote", name="a.conf")

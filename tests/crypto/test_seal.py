@@ -1,0 +1,141 @@
+"""Sealing and opening of data packets: recorded ones, forged ones, and ids that never repeat."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.recorded import each_bit_flipped, recorded
+from tvpn.crypto.derive import KEY_SIZES, DataKeys, data_keys
+from tvpn.crypto.seal import LAST_PACKET_ID, OVERHEAD, Opener, Sealer
+from tvpn.errors import Drop
+from tvpn.wire.data import V1_HEADER_SIZE, V2_HEADER_SIZE, encode_header
+from tvpn.wire.header import Opcode
+
+IV = b"implicit"
+HEADERS = (encode_header(3, None), encode_header(3, 0x123456))
+
+
+def pair(cipher: str = "AES-256-GCM") -> tuple[Sealer, Opener]:
+    key = bytes(range(KEY_SIZES[cipher]))
+    return Sealer(cipher, key, IV), Opener(cipher, key, IV)
+
+
+def header_size(datagram: bytes) -> int:
+    return V1_HEADER_SIZE if datagram[0] >> 3 == Opcode.DATA_V1 else V2_HEADER_SIZE
+
+
+class RecordedPacketTests(SynchronousTestCase):
+    def check(self, keys: dict[str, tuple[Sealer, Opener]], direction: str, datagram: bytes, plain: bytes) -> None:
+        """The packet opens to its plaintext, and sealing that under the same id gives the same bytes."""
+        sealer, opener = keys[direction]
+        size = header_size(datagram)
+        packet_id, opened = opener.open(datagram, size)
+        self.assertEqual(opened, plain)
+        sealer.next_id = packet_id
+        self.assertEqual(sealer.seal(datagram[:size], [plain]), datagram)
+
+    def test_every_cipher_and_format(self) -> None:
+        """Genuine packets of each cipher, V1 and V2, both directions."""
+        formats = set()
+        for case in recorded("data_aead")["cases"]:
+            client: DataKeys = data_keys(bytes.fromhex(case["key2"]), case["cipher"], server=False)
+            keys = {
+                "c2s": (Sealer(client.cipher, client.send_key, client.send_iv),
+                        Opener(client.cipher, client.send_key, client.send_iv)),
+                "s2c": (Sealer(client.cipher, client.receive_key, client.receive_iv),
+                        Opener(client.cipher, client.receive_key, client.receive_iv)),
+            }  # fmt: skip
+            for packet in case["packets"]:
+                datagram = bytes.fromhex(packet["packet"])
+                self.check(keys, packet["dir"], datagram, bytes.fromhex(packet["plaintext"]))
+                formats.add((case["cipher"], header_size(datagram)))
+        self.assertEqual({cipher for cipher, _ in formats}, {"AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305"})
+        self.assertEqual({size for _, size in formats}, {V1_HEADER_SIZE, V2_HEADER_SIZE})
+
+    def test_renegotiated_key(self) -> None:
+        """The first data packet under key 1 opens with the key derived in the renegotiation."""
+        for case in recorded("dynamic_tls_crypt")["cases"]:
+            material = bytes.fromhex(case["data_key2_kid1"])
+            opened = 0
+            for cipher in KEY_SIZES:
+                keys = data_keys(material, cipher, server=True)
+                for packet in case["data_packets_kid1"]:
+                    for key, iv in ((keys.receive_key, keys.receive_iv), (keys.send_key, keys.send_iv)):
+                        try:
+                            Opener(cipher, key, iv).open(bytes.fromhex(packet), V2_HEADER_SIZE)
+                        except Drop:
+                            continue
+                        opened += 1
+            self.assertEqual(opened, len(case["data_packets_kid1"]))
+
+
+class SealTests(SynchronousTestCase):
+    @settings(deadline=None, max_examples=50)
+    @given(st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=8), st.sampled_from(sorted(KEY_SIZES)))
+    def test_burst_round_trip(self, packets: list[bytes], cipher: str) -> None:
+        """A burst is one buffer of datagrams that open to the packets, with ids one after the other."""
+        for header in HEADERS:
+            sealer, opener = pair(cipher)
+            buffer = sealer.seal(header, packets)
+            at = 0
+            for number, packet in enumerate(packets, 1):
+                size = len(packet) + OVERHEAD[len(header)]
+                self.assertEqual(opener.open(buffer[at : at + size], len(header)), (number, packet))
+                at += size
+            self.assertEqual(at, len(buffer))
+
+    def test_each_flipped_bit_is_refused(self) -> None:
+        """Ciphertext, tag, packet id and, in V2, opcode, key id and peer id: any bit flipped is a Drop (C-08)."""
+        for cipher in KEY_SIZES:
+            for header in HEADERS:
+                sealer, opener = pair(cipher)
+                datagram = sealer.seal(header, [b"inner packet"])
+                unprotected = 8 if len(header) == V1_HEADER_SIZE else 0
+                for forged in each_bit_flipped(datagram)[unprotected:]:
+                    self.assertRaises(Drop, opener.open, forged, len(header))
+
+    def test_each_truncation_is_refused(self) -> None:
+        """A cut packet is a Drop; so is one without any payload."""
+        for header in HEADERS:
+            sealer, opener = pair()
+            datagram = sealer.seal(header, [b"x"])
+            for size in range(len(datagram)):
+                self.assertRaises(Drop, opener.open, datagram[:size], len(header))
+            self.assertRaises(Drop, opener.open, sealer.seal(header, [b""]), len(header))
+
+    def test_other_key_or_iv_is_refused(self) -> None:
+        """Both key and implicit IV have to fit."""
+        sealer, _ = pair()
+        datagram = sealer.seal(HEADERS[1], [b"inner"])
+        for opener in (
+            Opener("AES-256-GCM", bytes(32), IV),
+            Opener("AES-256-GCM", bytes(range(32)), b"Implicit"),
+            Opener("CHACHA20-POLY1305", bytes(range(32)), IV),
+        ):
+            self.assertRaises(Drop, opener.open, datagram, V2_HEADER_SIZE)
+
+
+class PacketIdTests(SynchronousTestCase):
+    def test_ids_never_repeat(self) -> None:
+        """Over many bursts of all sizes each id is used once, from 1 on (C-01)."""
+        sealer, opener = pair()
+        seen = []
+        for burst in range(1, 60):
+            buffer = sealer.seal(HEADERS[1], [b"p"] * burst)
+            size = OVERHEAD[4] + 1
+            seen += [opener.open(buffer[at : at + size], 4)[0] for at in range(0, len(buffer), size)]
+        self.assertEqual(seen, list(range(1, len(seen) + 1)))
+
+    def test_run_out(self) -> None:
+        """The last burst that fits is sealed; after it everything is a Drop, and the counter stays (C-02)."""
+        sealer, opener = pair()
+        sealer.next_id = LAST_PACKET_ID - 2
+        self.assertRaises(Drop, sealer.seal, HEADERS[1], [b"p"] * 3)
+        self.assertEqual(sealer.next_id, LAST_PACKET_ID - 2)
+        buffer = sealer.seal(HEADERS[1], [b"p"] * 2)
+        self.assertEqual(opener.open(buffer[: len(buffer) // 2], 4)[0], LAST_PACKET_ID - 2)
+        for _ in range(3):
+            error = self.assertRaises(Drop, sealer.seal, HEADERS[1], [b"p"])
+            self.assertEqual(error.reason, "packet-ids-spent")

@@ -1,0 +1,165 @@
+"""TLS over memory, both sides of it."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import Signer
+from tvpn.crypto.tls import TLS, Credentials, build_context
+from tvpn.errors import PeerError
+
+SIGNER, FOREIGN = Signer(), Signer("Foreign CA")
+SERVER, CLIENT = SIGNER.issue("server", "server"), SIGNER.issue("alice")
+VERSIONS = {"1.2": "TLSv1.2", "1.3": "TLSv1.3"}
+
+
+def talk(client: TLS, server: TLS, size: int = 1200) -> tuple[list[bytes], list[bytes]]:
+    """Carry bytes both ways in pieces until both are quiet; (what the client read, what the server read)."""
+    read: tuple[list[bytes], list[bytes]] = ([], [])
+    quiet = False
+    while not quiet:
+        quiet = True
+        for sender, receiver, records in ((client, server, read[1]), (server, client, read[0])):
+            while piece := sender.pull(size):
+                quiet = False
+                records += receiver.receive(piece)
+    return read
+
+
+def sides(version: str | None = None, client: Credentials = CLIENT, server: Credentials = SERVER) -> tuple[TLS, TLS]:
+    return (
+        TLS(build_context(client, maximum=version), server=False),
+        TLS(build_context(server, maximum=version), server=True),
+    )
+
+
+class HandshakeTests(SynchronousTestCase):
+    def test_both_versions(self) -> None:
+        """TLS 1.2 and 1.3 come up, both sides see the other's chain, leaf first and CA behind it."""
+        for version, name in VERSIONS.items():
+            client, server = sides(version)
+            talk(client, server)
+            self.assertTrue(client.established and server.established)
+            self.assertEqual((client.version, server.version), (name, name))
+            names = [certificate.subject.rfc4514_string() for certificate in server.chain]
+            self.assertEqual(names, ["CN=alice", "CN=Test CA"])
+            self.assertEqual(client.chain[0].subject.rfc4514_string(), "CN=server")
+
+    def test_any_piece_size(self) -> None:
+        """However the byte stream is cut, the handshake completes and records arrive whole (W-10)."""
+        for size in (1, 2, 3, 7, 100, 1200, 20000):
+            client, server = sides()
+            talk(client, server, size)
+            client.send(b"from the client")
+            server.send(b"from the server")
+            self.assertEqual(talk(client, server, size), ([b"from the server"], [b"from the client"]))
+
+    def test_one_record_one_message(self) -> None:
+        """Records are not merged: each ``send`` is read as one."""
+        client, server = sides()
+        talk(client, server)
+        for word in (b"one", b"two", b"three"):
+            server.send(word)
+        self.assertEqual(talk(client, server)[0], [b"one", b"two", b"three"])
+
+    def test_pull_obeys_its_limit(self) -> None:
+        """No pull gives more than was asked for, an idle session gives nothing."""
+        client, _ = sides()
+        sizes = []
+        while piece := client.pull(50):
+            sizes.append(len(piece))
+        self.assertEqual(set(sizes[:-1]), {50})
+        self.assertEqual(client.pull(50), b"")
+
+    def test_exporters_are_equal(self) -> None:
+        """Both sides export the same secret, another label gives another one, another session yet another."""
+        secrets = set()
+        for version in VERSIONS:
+            client, server = sides(version)
+            talk(client, server)
+            for label in (b"EXPORTER-OpenVPN-datakeys", b"EXPORTER-OpenVPN-dynamic-tls-crypt"):
+                self.assertEqual(client.export(label, 256), server.export(label, 256))
+                secrets.add(client.export(label, 256))
+        self.assertEqual(len(secrets), 4)
+
+    def test_expired_certificate_finishes(self) -> None:
+        """Dates are not TLS's business: who expired or has not begun yet gets through, to be judged and told."""
+        client, server = sides(client=SIGNER.issue("late", begins=-9000, ends=-8000))
+        talk(client, server)
+        self.assertTrue(server.established)
+
+
+class RefusalTests(SynchronousTestCase):
+    def fails(self, client: TLS, server: TLS) -> str:
+        """The reason of the PeerError that this handshake ends in."""
+        error = self.assertRaises(PeerError, talk, client, server)
+        return str(error)
+
+    def test_client_of_another_ca(self) -> None:
+        """The server says that the certificate is not signed by our CA, and the client is told by an alert."""
+        for version in VERSIONS:
+            stranger = FOREIGN.issue("mallory")
+            trusting = Credentials(SIGNER.pem, stranger.certificate, stranger.key)
+            client, server = sides(version, client=trusting)
+            self.assertIn("not signed by our CA", self.fails(client, server))
+            self.assertFalse(server.established)
+            alert = server.pull(1200)
+            self.assertTrue(alert)
+            error = self.assertRaises(PeerError, client.receive, alert)
+            self.assertIn("does not know the CA that signed our certificate", str(error))
+
+    def test_server_of_another_ca(self) -> None:
+        """The client refuses a server of another CA, and the server is told by an alert."""
+        for version in VERSIONS:
+            stranger = FOREIGN.issue("server", "server")
+            client, server = sides(version, server=Credentials(SIGNER.pem, stranger.certificate, stranger.key))
+            self.assertIn("not signed by our CA", self.fails(client, server))
+            alert = client.pull(1200)
+            error = self.assertRaises(PeerError, server.receive, alert)
+            self.assertIn("does not know the CA", str(error))
+
+    def test_wrong_role(self) -> None:
+        """A client's certificate does not make a server."""
+        client, server = sides(server=SIGNER.issue("alice"))
+        self.assertIn("not made for its role", self.fails(client, server))
+
+    def test_no_common_version(self) -> None:
+        """Sides that share no version say so."""
+        client = TLS(build_context(CLIENT, maximum="1.2"), server=False)
+        server = TLS(build_context(SERVER, minimum="1.3"), server=True)
+        self.assertIn("no common TLS version", self.fails(client, server))
+
+    def test_no_common_cipher(self) -> None:
+        """Sides that share no cipher say so."""
+        client = TLS(build_context(CLIENT, maximum="1.2", ciphers="ECDHE-ECDSA-AES128-GCM-SHA256"), server=False)
+        server = TLS(build_context(SERVER, maximum="1.2", ciphers="ECDHE-ECDSA-AES256-GCM-SHA384"), server=True)
+        self.assertIn("no common TLS cipher", self.fails(client, server))
+
+    def test_garbage_is_a_peer_error(self) -> None:
+        """Bytes that are no TLS end the session, before and after the handshake."""
+        _, server = sides()
+        self.assertRaises(PeerError, server.receive, b"GET / HTTP/1.0\r\n\r\n")
+        client, server = sides()
+        talk(client, server)
+        self.assertRaises(PeerError, server.receive, b"\x17\x03\x03\0\x20" + bytes(32))
+
+
+class ContextTests(SynchronousTestCase):
+    def test_refused_credentials(self) -> None:
+        """What does not fit is a ValueError whose text says what."""
+        pem = SIGNER.pem
+        table = [
+            (Credentials(pem, SERVER.certificate, CLIENT.key), "does not belong"),
+            (Credentials("nothing", SERVER.certificate, SERVER.key), "not readable as PEM"),
+            (Credentials(pem, "nothing", SERVER.key), "not readable as PEM"),
+            (Credentials(pem, SERVER.certificate, "nothing"), "not readable as PEM"),
+        ]
+        for credentials, reason in table:
+            error = self.assertRaises(ValueError, build_context, credentials)
+            self.assertIn(reason, str(error))
+        error = self.assertRaises(ValueError, build_context, SERVER, ciphers="ROT13")
+        self.assertIn("knows none of the ciphers", str(error))
+
+    def test_key_stays_out_of_repr(self) -> None:
+        """No representation shows the private key."""
+        self.assertNotIn("PRIVATE", repr(SERVER))

@@ -1,0 +1,195 @@
+"""Whole handshakes over a simulated wire, from the first reset to the first packet each way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.whole.simulation import (
+    CIPHERS,
+    PROTECTIONS,
+    Connected,
+    Disconnected,
+    Havoc,
+    Joined,
+    Left,
+    Options,
+    World,
+    keys_of,
+)
+from tvpn.wire.header import Opcode
+
+MINUTE = 60.0
+
+
+class MatrixTests(SynchronousTestCase):
+    def test_every_protection_and_version(self) -> None:
+        """Each wrapping with each TLS version connects within a tenth of a second and passes data both ways."""
+        for protection in PROTECTIONS:
+            for tls in ("1.2", "1.3"):
+                world = World(Options(protection, tls=tls))
+                client = world.client()
+                self.assertTrue(world.run(0.1, world.connected(client)), f"{protection} {tls}: {client.events}")
+                self.assertTrue(world.passes(client), f"{protection} {tls}")
+                self.assertEqual((world.server.hub.drops, client.hub.drops), ({}, {}), f"{protection} {tls}")
+                [joined] = world.server.told(Joined)
+                self.assertEqual((joined.name, joined.addresses), ("alice", ("10.9.0.2", "fd00:9::1000")))
+
+    def test_every_cipher(self) -> None:
+        """Each data cipher is agreed on where it is the only common one, and it carries data."""
+        for cipher in CIPHERS:
+            world = World(Options(client_ciphers=(cipher,)))
+            client = world.client()
+            self.assertTrue(world.run(1, world.connected(client)))
+            self.assertEqual(client.hub.session.agreement.cipher, cipher)
+            self.assertTrue(world.passes(client))
+
+    def test_server_chooses(self) -> None:
+        """Of several common ciphers the server's first one is taken."""
+        world = World(Options(data_ciphers=CIPHERS[::-1]))
+        client = world.client()
+        self.assertTrue(world.run(1, world.connected(client)))
+        self.assertEqual(client.hub.session.agreement.cipher, "CHACHA20-POLY1305")
+
+    def test_no_common_cipher_is_told(self) -> None:
+        """Without a common cipher the client reads why, and the server's log has both lists."""
+        world = World(Options(data_ciphers=("AES-256-GCM",), client_ciphers=("CHACHA20-POLY1305",)))
+        client = world.client()
+        world.run(10)
+        [gone] = client.told(Disconnected)
+        self.assertIn("no shared cipher", gone.reason)
+        [left] = world.server.told(Left)
+        self.assertEqual(left.reason, "no common cipher: client offers CHACHA20-POLY1305, server allows AES-256-GCM")
+        self.assertEqual(world.server.told(Joined), [])
+
+    def test_client_without_new_abilities(self) -> None:
+        """A 2.4-like client (no exporter, no early push, no exit message) connects with PRF keys and pulls."""
+        info = {"IV_VER": "2.4.12", "IV_PROTO": "2", "IV_NCP": "2"}
+        for protection in PROTECTIONS:
+            world = World(Options(protection, peer_info=info))
+            client = world.client()
+            self.assertTrue(world.run(10, world.connected(client)), protection)
+            self.assertFalse(client.hub.session.agreement.exporter)
+            self.assertTrue(world.passes(client))
+
+    def test_client_without_peer_id(self) -> None:
+        """A client that does not know V2 packets gets no peer id and speaks V1."""
+        world = World(Options(peer_info={"IV_NCP": "2"}))
+        client = world.client()
+        self.assertTrue(world.run(10, world.connected(client)))
+        begin = len(world.trace)
+        self.assertTrue(world.passes(client))
+        self.assertEqual({datagram[0] >> 3 for *_, datagram in world.trace[begin:]}, {int(Opcode.DATA_V1)})
+
+    def test_control_packets_fit(self) -> None:
+        """No control datagram is larger than max-packet-size less the outer headers."""
+        for protection in PROTECTIONS:
+            world = World(Options(protection))
+            client = world.client()
+            world.run(1, world.connected(client))
+            self.assertLessEqual(max(len(datagram) for *_, datagram in world.trace), 1250 - 48)
+
+    def test_other_protections_key(self) -> None:
+        """A client of another group, or with another protection, is not even answered."""
+        for server, client_protection in (("tls-crypt", "none"), ("tls-auth", "tls-crypt"), ("tls-crypt-v2", "tls-crypt")):
+            world = World(Options(server))
+            _, keys = keys_of(client_protection)
+            client = world.client(keys=keys)
+            world.run(MINUTE + 1)
+            self.assertEqual({sender for _, sender, _, _ in world.trace}, {client.place})
+            [gone] = client.told(Disconnected)
+            self.assertTrue(gone.retry)
+            self.assertEqual(gone.reason, "the TLS handshake did not finish within 60 seconds")
+
+
+class LossTests(SynchronousTestCase):
+    def check(self, options: Options) -> float:
+        """Seconds until the client is connected; fails, with seed and trace, when a minute does not suffice."""
+        world = World(options)
+        client = world.client()
+        if not world.run(MINUTE, world.connected(client)):
+            trace = "\n".join(f"{at:.3f} {sender[0]} {data[:9].hex()} {len(data)}" for at, sender, _, data in world.trace)
+            self.fail(f"seed {options.seed} of {options}: {client.events}\n{trace}")
+        return world.now - 1000
+
+    def test_thirty_percent(self) -> None:
+        """At 30 % loss each way 50 of 50 handshakes complete within a minute, 95 % of them within 25 s."""
+        for protection in ("none", "tls-crypt-v2"):
+            times = sorted(self.check(Options(protection, Havoc(drop=0.3), seed)) for seed in range(50))
+            self.assertLess(times[47], 25)
+
+    def test_noisy_wire(self) -> None:
+        """Loss, doubles, corruption, reordering and jitter together: every handshake completes, data is whole."""
+        havoc = Havoc(drop=0.1, duplicate=0.2, corrupt=0.1, reorder=0.2, delay=0.03, jitter=0.1)
+        for protection in ("tls-auth", "tls-crypt", "tls-crypt-v2"):
+            for seed in range(20):
+                self.check(Options(protection, havoc, seed))
+
+    def test_slow_wire(self) -> None:
+        """A second and a half of round trip is no obstacle (F-05)."""
+        for protection in PROTECTIONS:
+            self.assertLess(self.check(Options(protection, Havoc(delay=0.75))), 15)
+
+    def test_corruption_without_wrapping(self) -> None:
+        """Without a wrapping corruption may end a session, but nothing raises and nobody comes in by it."""
+        for seed in range(30):
+            world = World(Options("none", Havoc(corrupt=0.2), seed))
+            world.client()
+            world.run(10)
+            self.assertLessEqual({joined.name for joined in world.server.told(Joined)}, {"alice"})
+
+
+class SinglePacketTests(SynchronousTestCase):
+    """One datagram of the handshake has an accident, each in turn (F-04)."""
+
+    def check(self, protection: str, copies: list[float], seconds: float) -> None:
+        number = 0
+        while True:
+            world = World(
+                Options(protection, fate=lambda at, _sender, _data, victim=number: copies if at == victim else [0.0])
+            )
+            client = world.client()
+            connected = world.run(seconds, world.connected(client))
+            self.assertTrue(connected, f"{protection}, datagram {number}: {client.events} {client.hub.drops}")
+            if len(world.trace) <= number:
+                break
+            number += 1
+        self.assertGreater(number, 8)
+
+    def test_dropped(self) -> None:
+        """Any single datagram lost costs no more than a retransmission or the next pull."""
+        for protection in PROTECTIONS:
+            self.check(protection, [], 7)
+
+    def test_doubled(self) -> None:
+        """Any single datagram doubled costs nothing."""
+        for protection in PROTECTIONS:
+            self.check(protection, [0.0, 0.0], 0.1)
+
+    def test_late(self) -> None:
+        """Any single datagram five seconds late is made good by retransmission, and harmless when it comes."""
+        for protection in PROTECTIONS:
+            self.check(protection, [5.0], 7)
+
+    def test_late_twice(self) -> None:
+        """A second copy after the handshake changes nothing: the client is still connected and data passes."""
+        for protection in ("tls-auth", "tls-crypt-v2"):
+            for number in range(16):
+                fate = lambda at, _sender, _data, victim=number: [0.0, 3.0] if at == victim else [0.0]  # noqa: E731
+                world = World(Options(protection, fate=fate))
+                client = world.client()
+                world.run(10)
+                self.assertEqual(len(world.server.told(Joined)), 1)
+                self.assertEqual(world.server.told(Left) + client.told(Disconnected), [])
+                self.assertTrue(world.passes(client))
+
+
+class CrowdTests(SynchronousTestCase):
+    def test_many_at_once(self) -> None:
+        """Twenty devices connect at once over a lossy wire, each with an address of its own."""
+        world = World(replace(Options("tls-crypt-v2"), havoc=Havoc(drop=0.1)))
+        clients = [world.client(number, world.issue(f"device {number}")) for number in range(1, 21)]
+        self.assertTrue(world.run(MINUTE, world.connected(*clients)))
+        addresses = {client.told(Connected)[0].tunnel.ipv4.ip for client in clients}
+        self.assertEqual(len(addresses), 20)

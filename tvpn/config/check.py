@@ -1,0 +1,190 @@
+"""Checks across options: what each line alone cannot know; each ends in one ConfigError at the line to change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+
+from tvpn.config import address, word
+from tvpn.config.address import Route, endpoint_parts
+from tvpn.config.draft import Draft
+from tvpn.config.fold import Role
+from tvpn.config.given import Given
+from tvpn.config.value import AEAD
+from tvpn.errors import ConfigError
+
+_SERVER_ONLY = (
+    ("push", "lines"), ("transport", "advertise"), ("tunnel", "nat"), ("tunnel", "max_clients"),
+    ("tunnel", "duplicate_cn"),
+)  # fmt: skip
+_WRAPPINGS = ("tls_auth", "tls_crypt", "tls_crypt_v2")
+_SECRETS = (("tls", "key"), *(("control", name) for name in _WRAPPINGS))
+
+
+def check(made: Draft, role: Role, source: Path) -> None:
+    """Raises ConfigError for the first contradiction; adds warnings for what is only unwise."""
+    if role == "server":
+        _check_server(made, source)
+    else:
+        _check_client(made, source)
+    _check_identity(made)
+    _check_wrapping(made)
+    _check_timers(made)
+    _check_device(made)
+    _check_routes(made, role)
+    _check_manhole(made)
+    _warn(made, role)
+
+
+def _check_server(made: Draft, source: Path) -> None:
+    if not made.has("tunnel", "server") and not made.has("tunnel", "server_ipv6"):
+        raise ConfigError(
+            "is missing; a server needs a network: server = 10.87.0.0/24 in [tunnel] (OpenVPN: server "
+            "10.87.0.0 255.255.255.0)", file=source, option="server",
+        )  # fmt: skip
+    seen: dict[tuple[str | None, int], int] = {}
+    for listen in made.values["transport"]["listen"]:
+        key = (listen.interface, listen.port)
+        if key in seen and listen.port:
+            place = made.places["transport", "listen"]
+            raise next(each for each in place if each.line == listen.line).error(
+                f"is the same as line {seen[key]}; delete one of the two"
+            )
+        seen[key] = listen.line
+
+
+def _check_client(made: Draft, source: Path) -> None:
+    for section, name in _SERVER_ONLY:
+        if made.has(section, name):
+            raise made.place(section, name).error("is a server's word and this is a client; delete it")
+    for section, name, example in (
+        ("transport", "remote", "remote = vpn.example.org 1194"),
+        ("tls", "ca", "ca = ca.crt"),
+        ("tls", "cert", "cert = client.crt"),
+        ("tls", "key", "key = client.key"),
+    ):
+        if not made.has(section, name):
+            raise ConfigError(
+                f"is missing, and a client needs it; add to [{section}]: {example} (OpenVPN: without =)",
+                file=source,
+                option=name,
+            )
+
+
+def _check_identity(made: Draft) -> None:
+    given = [name for name in ("ca", "cert", "key") if made.has("tls", name)]
+    missing = [name for name in ("ca", "cert", "key") if name not in given]
+    if given and missing:
+        raise made.place("tls", given[0]).error(
+            f"stands without {' and '.join(missing)}; give ca, cert and key, or none of them and tvpn makes its own"
+        )
+    tls = made.values["tls"]
+    newest = tls.get("tls_version_max")
+    if newest is not None and newest < tls.get("tls_version_min", "1.2"):
+        raise made.place("tls", "tls_version_max").error("is older than tls-version-min; raise it")
+
+
+def _check_wrapping(made: Draft) -> None:
+    given = [name for name in _WRAPPINGS if made.has("control", name)]
+    if len(given) > 1:
+        second = made.place("control", given[1])
+        raise second.error(f"cannot stand beside {given[0].replace('_', '-')}; keep one of the two")
+    if given == ["tls_auth"] and made.values["data"].get("auth") == "none":
+        raise made.place("data", "auth").error("cannot be none, since tls-auth signs with it; write SHA256")
+
+
+def _check_timers(made: Draft) -> None:
+    tunnel, control = made.values["tunnel"], made.values["control"]
+    for name in ("ping_restart", "ping_exit"):
+        limit = tunnel.get(name, 0)
+        if limit and tunnel.get("ping", 0) >= limit:
+            where = made.first_of("tunnel", name, "ping")
+            if where is not None:
+                raise where.error(f"must be longer than ping; write more than {tunnel['ping']} seconds")
+    least = control.get("reneg_sec_min")
+    if least is not None and least > control["reneg_sec"]:
+        raise made.place("control", "reneg_sec").error("has a minimum above its maximum; write MAX MIN")
+
+
+def _check_device(made: Draft) -> None:
+    name = made.values["tunnel"].get("dev", "tun")
+    if not name.startswith("tun") and not made.has("tunnel", "dev_type"):
+        raise made.place("tunnel", "dev").error(f"{name!r} does not begin with tun; add dev-type tun")
+
+
+def _check_routes(made: Draft, role: Role) -> None:
+    """A route of this side may not touch the clients' network; a pushed one may contain it, not lie within it."""
+    tunnel = made.values["tunnel"]
+    own = [each for each in (tunnel.get("server"), tunnel.get("server_ipv6")) if each not in (None, "auto")]
+    routes = _placed(made, "route") + _placed(made, "route_ipv6")
+    for index, (given, route) in enumerate(routes):
+        for network in own:
+            _refuse_overlap(given, route.network, network, "the clients' network")
+        for earlier, other in routes[:index]:
+            if other.gateway == route.gateway and (role == "server" or other.network == route.network):
+                _refuse_overlap(given, route.network, other.network, f"the route of line {earlier.line}")
+    for given in made.places.get(("push", "lines"), ()):
+        pushed = _pushed_route(given)
+        for network in own:
+            if pushed is not None and pushed.network.prefixlen >= network.prefixlen:
+                _refuse_overlap(given, pushed.network, network, "the clients' network, which they have anyway")
+
+
+def _placed(made: Draft, name: str) -> list[tuple[Given, Route]]:
+    routes: Sequence[Route] = made.values["tunnel"].get(name, ())
+    return list(zip(made.places.get(("tunnel", name), ()), routes, strict=True))
+
+
+def _pushed_route(given: Given) -> Route | None:
+    name, *rest = word.split(given.arguments[0])
+    if name not in ("route", "route-ipv6"):
+        return None
+    return (address.route if name == "route" else address.route_ipv6)(given.meaning(*rest))
+
+
+def _refuse_overlap(
+    given: Given, network: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network, whose: str
+) -> None:
+    if network.version == other.version and network.overlaps(other):
+        raise given.error(f"{network} overlaps {other}, {whose}; change or delete one of them")
+
+
+def _check_manhole(made: Draft) -> None:
+    manhole = made.values["manhole"]
+    if "listen" not in manhole:
+        return
+    given = made.place("manhole", "listen")
+    kind, where, *options = endpoint_parts(manhole["listen"])
+    settings = dict(each.partition("=")[::2] for each in options)
+    if kind == "unix" and where:
+        private = re.fullmatch(r"0?[0-7]00", settings.get("mode", "")) is not None
+        remedy = "write unix:PATH:mode=600"
+    elif kind == "tcp" and where.isdigit():
+        try:
+            private = ip_address(settings.get("interface", "0.0.0.0")).is_loopback
+        except ValueError:
+            raise given.error("has no address as interface; write interface=127.0.0.1") from None
+        remedy = "write tcp:2222:interface=127.0.0.1"
+    else:
+        raise given.error("is no address to listen at; write tcp:2222:interface=127.0.0.1 or unix:PATH:mode=600")
+    if not private and not manhole.get("trust_the_network"):
+        raise given.error(f"lets others reach the prompt; {remedy}, or add `expose = yes` if that is meant")
+
+
+def _warn(made: Draft, role: Role) -> None:
+    for section, name in _SECRETS:
+        material = made.values[section].get(name)
+        if material is not None and material.mode is not None and material.mode & 0o077:
+            made.warn(made.place(section, name), f"{material.origin} is readable by others; chmod 600 it")
+    if made.values["tls"].get("dh", "none") != "none":
+        made.warn(made.place("tls", "dh"), "ignored: the key exchange is always ECDHE")
+    if role == "client" and not made.has("tls", "remote_cert_tls"):
+        made.warn(
+            made.place("tls", "ca"),
+            "any client of this CA may pose as the server; add remote-cert-tls server",
+        )
+    fallback = made.first_of("data", "data_ciphers_fallback")
+    if fallback is not None and made.values["data"]["data_ciphers_fallback"] not in AEAD:
+        made.warn(fallback, "has no effect: a peer that cannot negotiate an AEAD cipher is refused")

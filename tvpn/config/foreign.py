@@ -1,0 +1,86 @@
+"""Words that OpenVPN has and tvpn has not: refused with the reason, or ignored with a warning where that is harmless.
+
+A word that keeps somebody out or something secret is never ignored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Why a word is not taken and, if it is refused, what to do instead."""
+
+    refused: bool
+    reason: str
+
+
+_IGNORED = {
+    "persist-key persist-tun persist-local-ip persist-remote-ip": "tvpn keeps keys and device over a restart by itself",
+    "status status-version ifconfig-pool-persist": "tvpn keeps sessions and leases in its own store",
+    "log log-append syslog suppress-timestamps machine-readable-output errors-to-stderr mute-replay-warnings echo "
+    "parameter nice": "logging and priority are twistd's and systemd's business",
+    "user group daemon writepid mlock umask": "twistd and systemd do that (--uid, --pidfile, User=)",
+    "script-security up up-delay up-restart down down-pre route-up route-pre-down ipchange": "tvpn runs no scripts",
+    "resolv-retry connect-timeout server-poll-timeout connect-retry-max remote-random-hostname": "names "
+    "are tried again with every attempt, forever",
+    "bind bind-dev mtu-disc mtu-test link-mtu tun-mtu-extra tun-mtu-max fast-io txqueuelen socket-flags mark "
+    "tcp-queue-limit tcp-nodelay bcast-buffers hash-size": "tvpn sizes sockets and packets by itself",
+    "auth-nocache auth-retry auth-token push-peer-info setenv setenv-safe x509-username-field compat-mode": "tvpn has "
+    "no use for it",
+    "connect-freq connect-freq-initial max-routes-per-client stale-routes-check": "tvpn limits strangers by itself",
+    "dhcp-option dns block-outside-dns register-dns ip-win32 route-method tap-sleep dhcp-renew dhcp-release "
+    "show-net-up pause-exit service win-sys windows-driver allow-nonadmin route-delay route-metric": "it has no "
+    "effect here: tvpn leaves name servers and Windows alone",
+    "ncp-disable keysize key-method prng no-iv opt-verify tun-ipv6 disable-occ comp-noadapt tls-exit "
+    "disable-dco": "it is obsolete or changes nothing between today's peers",
+}
+_REFUSED = {
+    "tls-groups ecdh-curve": "pyOpenSSL has no way to choose the groups; delete the line to use OpenSSL's",
+    "tls-cert-profile": "it is not enforced here; delete the line to accept OpenSSL's own level",
+    "verify-x509-name tls-remote": "checking the name in the peer's certificate arrives in a later release; "
+    "delete the line only if every certificate of this CA may be trusted",
+    "peer-fingerprint verify-hash": "checking fingerprints arrives in a later release; use a CA",
+    "ns-cert-type": "it is obsolete; write remote-cert-tls with the same word",
+    "remote-cert-ku remote-cert-eku": "it is not checked; write remote-cert-tls server or remote-cert-tls client",
+    "crl-verify": "revocation lists arrive in a later release; revoke with `tvpn device revoke`",
+    "pkcs12": "write its parts as ca, cert and key (PEM); `openssl pkcs12` takes it apart",
+    "extra-certs": "append these certificates to the file of cert",
+    "capath": "put all certificates into one file and name it with ca",
+    "askpass": "keys with a passphrase cannot be read; decrypt the key with `openssl pkey`",
+    "pkcs11-providers pkcs11-id cryptoapicert providers": "keys in hardware are not supported; name PEM files",
+    "secret": "static keys without TLS are unsafe and not supported; use ca, cert and key",
+    "auth-user-pass auth-user-pass-optional auth-user-pass-verify static-challenge auth-gen-token "
+    "auth-gen-token-secret username-as-common-name verify-client-cert client-cert-not-required": "user names and "
+    "passwords arrive in a later release; use certificates and delete the line",
+    "client-connect client-disconnect client-crresponse learn-address tls-verify tls-export-cert plugin": "scripts "
+    "and plugins that decide about clients are not run; delete the line only if nobody is kept out by it",
+    "client-config-dir ccd-exclusive iroute iroute-ipv6 ifconfig-push ifconfig-ipv6-push push-reset push-remove": "options "
+    "per client arrive in a later release; delete the line",
+    "ifconfig ifconfig-ipv6 ifconfig-pool ifconfig-ipv6-pool ifconfig-noexec": "addresses come from server, "
+    "server-ipv6 or the server's push; delete the line",
+    "server-bridge": "bridging is layer 2 (tap), which tvpn does not carry; use server",
+    "comp-lzo compress": "compression framing arrives with the data-plane release; delete the line at both ends",
+    "fragment": "fragmenting arrives with the data-plane release; delete the line at both ends",
+    "redirect-gateway redirect-private block-ipv6 route-nopull route-noexec pull-filter route-gateway client-nat "
+    "allow-pull-fqdn": "changing what the server pushes arrives in a later release; let the server push it "
+    "(on a server: push \"...\", in an ini file the section [push]) or write route lines",
+    "inactive session-timeout shaper passtos": "it arrives in a later release; delete the line",
+    "management management-client management-hold management-query-passwords management-client-auth "
+    "management-log-cache management-up-down": "the management interface arrives in a later release; delete the line",
+    "http-proxy http-proxy-option http-proxy-user-pass socks-proxy": "proxies arrive in a later release; delete it",
+    "port-share": "TCP arrives in a later release; use udp",
+    "chroot setcon": "use systemd's RootDirectory= and the like; delete the line",
+    "cd": "paths are relative to the configuration file; delete the line",
+    "config": "a file cannot include another; copy its lines here",
+    "lladdr tun-hwaddr vlan-tagging vlan-accept vlan-pvid": "it is for tap devices; delete the line",
+    "no-replay": "it weakens the tunnel; delete the line at both ends",
+}  # fmt: skip
+
+FOREIGN: dict[str, Foreign] = {
+    word: Foreign(refused, reason)
+    for refused, table in ((False, _IGNORED), (True, _REFUSED))
+    for words, reason in table.items()
+    for word in words.split()
+}

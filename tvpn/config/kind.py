@@ -1,0 +1,76 @@
+"""Words whose values OpenVPN has in several kinds and tvpn, for now, in one: each refusal says why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+from tvpn.config.given import Given
+from tvpn.config.value import flag, one_of, single
+
+_TAP = "is layer 2 (tap), which tvpn does not carry; use dev tun"
+SIDE: Callable[[Given], Literal["server", "client"]] = one_of("server", "client")
+_SUBNET: Callable[[Given], Literal["subnet"]] = one_of("subnet")
+_NO: Callable[[Given], Literal["no"]] = one_of("no")
+_VERSION: Callable[[Given], Literal["1.2", "1.3"]] = one_of("1.2", "1.3")
+_DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
+
+
+def device(given: Given) -> str:
+    """``tun``, ``tun7`` or another interface name of at most 15 letters."""
+    name = single(given)
+    if name.startswith("tap"):
+        raise ValueError(_TAP)
+    if _DEVICE.fullmatch(name) is None or name in (".", "..", "null"):
+        raise ValueError(f"cannot be {name!r}; write tun or a name of at most 15 letters, digits and -")
+    return name
+
+
+def device_type(given: Given) -> str:
+    """``tun``."""
+    if given.arguments == ("tap",):
+        raise ValueError(_TAP)
+    return one_of("tun")(given)
+
+
+def mode(given: Given) -> str:
+    """``server``."""
+    if given.arguments == ("p2p",):
+        raise ValueError("is OpenVPN's point-to-point mode; delete the line and write client or server")
+    return one_of("server")(given)
+
+
+def topology(given: Given) -> Literal["subnet"]:
+    """``subnet``."""
+    if single(given) in ("net30", "p2p"):
+        raise ValueError(f"{given.arguments[0]} is for clients older than OpenVPN 2.1; write subnet")
+    return _SUBNET(given)
+
+
+def client_to_client(given: Given) -> bool:
+    """``no``: packets between clients arrive later."""
+    if flag(given):
+        raise ValueError("arrives with the data-plane release; remove it")
+    return False
+
+
+def no_compression(given: Given) -> Literal["no"]:
+    """``no``."""
+    if given.arguments and given.arguments[0] in ("yes", "asym"):
+        raise ValueError("can only be no: compressed framing arrives with the data-plane release; write no")
+    return _NO(given)
+
+
+def tls_version_min(given: Given) -> Literal["1.2", "1.3"]:
+    """``1.2`` or ``1.3``, OpenVPN's ``or-highest`` allowed behind it."""
+    if len(given.arguments) == 2 and given.arguments[1] == "or-highest":
+        given = given.meaning(given.arguments[0])
+    return tls_version_max(given)
+
+
+def tls_version_max(given: Given) -> Literal["1.2", "1.3"]:
+    """``1.2`` or ``1.3``; older ones are broken and refused (RFC 8996)."""
+    if single(given) in ("1.0", "1.1"):
+        raise ValueError(f"TLS {given.arguments[0]} is broken and not spoken (RFC 8996); write 1.2")
+    return _VERSION(given)

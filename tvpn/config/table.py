@@ -1,0 +1,244 @@
+"""The option table: every section with every word, its parser, default and one-line meaning.
+
+This is the single source: readers, checks, ``tvpn options`` and the type of every setting come from here. Words and
+defaults are OpenVPN's unless the meaning says otherwise; (section, word) is the key.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any, Literal
+
+from tvpn.config import address, kind, pushable, value
+from tvpn.config.address import Listen, Remote, Route
+from tvpn.config.foreign import FOREIGN
+from tvpn.config.material import Material, folder, ignored_file, material, present
+from tvpn.config.option import Entry, aspect, entries, option, options
+
+DAY = 86400
+WEEK = 7 * DAY
+
+
+@dataclass(frozen=True)
+class Tvpn:
+    """What this process is."""
+
+    role: Literal["server", "client"] | None = option(
+        kind.SIDE, None, "what this end is; else inferred from the other words"
+    )
+    state: Path | None = option(
+        folder,
+        None,
+        "folder for keys, leases and history; else $STATE_DIRECTORY, else `state` beside the file",
+    )
+    engine: Literal["auto", "python"] = option(value.one_of("auto", "python"), "auto", "what moves the packets")
+    client: bool = option(value.flag, False, "be a client (OpenVPN's word for role = client)", ini=False)
+    pull: bool = option(value.flag, False, "take options from the server, as every client does", ini=False)
+    tls_client: bool = option(value.flag, False, "be the TLS client", ini=False)
+    tls_server: bool = option(value.flag, False, "be the TLS server", ini=False)
+    mode: str | None = option(kind.mode, None, "be a server for many clients", ini=False)
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How packets travel between the ends."""
+
+    listen: tuple[Listen, ...] = options(
+        address.listen, "serve here: udp:PORT or udp:PORT:interface=ADDRESS; default udp:1194, IPv4 and IPv6"
+    )
+    advertise: tuple[Remote, ...] = options(
+        address.advertised, "host[:port] that clients reach this server at, written into their profiles"
+    )
+    remote: tuple[Remote, ...] = options(address.remote, "server to call: HOST [PORT [udp]]; tried in order")
+    remote_random: bool = option(value.flag, False, "try the remotes in random order")
+    connect_retry: tuple[int, int] = option(
+        value.pair(1, DAY, second=300), (1, 300), "seconds between attempts, at first and at most"
+    )
+    explicit_exit_notify: int | None = option(
+        value.number(0, 1000, bare=1), None, "tell the other end when leaving (number of attempts)"
+    )
+    multihome: bool = option(value.flag, False, "answer from the address that was called")
+    float: bool = option(value.flag, False, "let the other end change its address")
+    sndbuf: int | None = option(value.number(0, 2**30), None, "bytes of the socket's send buffer")
+    rcvbuf: int | None = option(value.number(0, 2**30), None, "bytes of the socket's receive buffer")
+    proto: address.Protocol | None = option(address.udp, None, "udp, udp4 or udp6", ini=False)
+    port: int | None = option(address.port, None, "port of both ends", ini=False)
+    lport: int | None = option(value.number(0, 65535), None, "own port", ini=False)
+    rport: int | None = option(address.port, None, "port of the other end", ini=False)
+    local: str | None = option(address.interface, None, "own address", ini=False)
+    nobind: bool = option(value.flag, False, "take any own port, as clients always do", ini=False)
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """The network inside; ``ping``, ``ping_restart`` are resolved from ``keepalive`` when a file is loaded."""
+
+    dev: str = option(kind.device, "tun", "name of the tun device; plain tun takes the next free number")
+    dev_type: str | None = option(kind.device_type, None, "tun, for a device whose name does not begin so")
+    topology: Literal["subnet"] = option(kind.topology, "subnet", "how clients are addressed")
+    server: IPv4Network | None = option(
+        address.server,
+        None,
+        f"the clients' IPv4 network, the first address is the server's; auto is {address.AUTO_SERVER}",
+    )
+    server_ipv6: IPv6Network | Literal["auto"] | None = option(
+        address.server_ipv6, None, "the clients' IPv6 network; auto makes a random one of its own (ULA /64)"
+    )
+    tun_mtu: int = option(value.number(576, 65535), 1500, "bytes of the largest packet inside the tunnel")
+    mssfix: int = option(
+        value.number(0, 65535, bare=1492),
+        1492,
+        "shrink TCP segments so that datagrams stay below this; 0 is off",
+    )
+    keepalive: tuple[int, int] | None = option(
+        value.pair(1, DAY),
+        None,
+        "ping every A seconds, restart after B without an answer (a server: 2B), pushed too",
+    )
+    ping: int = option(value.number(0, DAY), 0, "ping after this many silent seconds; 0 is never")
+    ping_restart: int = option(
+        value.number(0, DAY), 0, "give up after this many silent seconds; a client's default is 120"
+    )
+    ping_exit: int = option(value.number(0, DAY), 0, "exit after this many silent seconds")
+    nat: Literal["yes", "no", "auto"] = option(
+        value.one_of("yes", "no", "auto"), "no", "let clients reach the internet by this machine's address"
+    )
+    max_clients: int = option(value.number(1, 65536), 1024, "clients at the same time")
+    duplicate_cn: bool = option(value.flag, False, "let one certificate connect several times at once")
+    client_to_client: bool = option(kind.client_to_client, False, "let clients reach each other; only no for now")
+    route: tuple[Route, ...] = options(address.route, "route into the tunnel on this side: NET/BITS [GATEWAY [METRIC]]")
+    route_ipv6: tuple[Route, ...] = options(address.route_ipv6, "the same for IPv6")
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Who the ends are and how they prove it; a server without ca, cert and key makes its own."""
+
+    ca: Material | None = option(material, None, "certificates of the authorities that are trusted (PEM)")
+    cert: Material | None = option(material, None, "own certificate, followed by its chain (PEM)")
+    key: Material | None = option(material, None, "private key of cert (PEM)")
+    dh: str | None = option(ignored_file, None, "ignored: the key exchange is always ECDHE")
+    tls_version_min: Literal["1.2", "1.3"] = option(kind.tls_version_min, "1.2", "oldest TLS that is spoken")
+    tls_version_max: Literal["1.2", "1.3"] | None = option(kind.tls_version_max, None, "newest TLS that is spoken")
+    tls_cipher: str | None = option(value.text, None, "TLS 1.2 cipher suites, OpenSSL's names, between colons")
+    tls_ciphersuites: str | None = option(value.text, None, "TLS 1.3 cipher suites, between colons")
+    remote_cert_tls: Literal["server", "client"] | None = option(
+        kind.SIDE, None, "the other end's certificate must be made for this use"
+    )
+
+
+@dataclass(frozen=True)
+class Control:
+    """The channel that negotiates keys, and its wrapping."""
+
+    tls_auth: Material | None = option(
+        value.first(material), None, "static key that signs the control channel: FILE [DIRECTION]"
+    )
+    tls_auth_direction: Literal[0, 1] | None = aspect("tls-auth", value.second_direction, None)
+    key_direction: Literal[0, 1] | None = option(value.key_direction, None, "direction of tls-auth's key: 0 or 1")
+    tls_crypt: Material | None = option(material, None, "static key that encrypts the control channel")
+    tls_crypt_v2: Material | None = option(
+        value.first(material), None, "the same with a key per client: FILE [force-cookie]"
+    )
+    force_cookie: bool = aspect("tls-crypt-v2", value.second_cookie, False)
+    hand_window: int = option(value.number(1, DAY), 60, "seconds within which a key exchange must be done")
+    tran_window: int = option(value.number(1, WEEK), 3600, "seconds for which an old key may still be used")
+    reneg_sec: int = option(
+        value.first(value.number(0, 2**31 - 1)), 3600, "seconds between key exchanges: MAX [MIN]; 0 is never"
+    )
+    reneg_sec_min: int | None = aspect("reneg-sec", value.second_number(0, 2**31 - 1), None)
+    reneg_bytes: int = option(value.number(0, 2**33), 0, "bytes between key exchanges; 0 is no limit")
+    reneg_pkts: int = option(value.number(0, 2**33), 0, "packets between key exchanges; 0 is no limit")
+    tls_timeout: int = option(value.number(1, 3600), 2, "seconds until an unanswered control packet is repeated")
+    max_packet_size: int = option(value.number(154, 2048), 1250, "bytes of the largest control packet")
+
+
+@dataclass(frozen=True)
+class Data:
+    """How packets inside the tunnel are sealed."""
+
+    data_ciphers: tuple[str, ...] = option(
+        value.cipher_list, value.AEAD, "ciphers that may be negotiated, best first", aliases=("ncp-ciphers",)
+    )
+    cipher: str | None = option(value.cipher, None, "cipher named to peers that cannot negotiate")
+    data_ciphers_fallback: str | None = option(value.cipher, None, "cipher for peers that cannot negotiate")
+    auth: str = option(value.digest, "SHA1", "digest of tls-auth")
+    replay_window: tuple[int, int] = option(
+        value.pair(0, 65536, second=15), (64, 15), "packets and seconds that may arrive out of order"
+    )
+    allow_compression: Literal["no"] = option(kind.no_compression, "no", "only no: compression leaks plaintext")
+
+
+@dataclass(frozen=True)
+class Push:
+    """What clients are told; in an ini file every line of the section is one OpenVPN option."""
+
+    lines: tuple[str, ...] = options(pushable.line, "an option for every client, in OpenVPN's text", word="push")
+
+
+@dataclass(frozen=True)
+class Manhole:
+    """The Python prompt inside the process, by SSH."""
+
+    listen: str | None = option(
+        value.text, None, "tcp:2222:interface=127.0.0.1 or unix:PATH:mode=600; off if absent", openvpn=False
+    )
+    authorized_keys: Path | None = option(present, None, "public keys that may enter, OpenSSH's format", openvpn=False)
+    trust_the_network: bool = option(
+        value.flag,
+        False,
+        "the second yes that listening beyond this machine takes",
+        word="expose",
+        openvpn=False,
+    )
+
+
+@dataclass(frozen=True)
+class Log:
+    """What is written down."""
+
+    verb: int = option(value.number(0, 11), 3, "how much is logged, 0 to 11")
+    mute: int = option(value.number(0, 2**31 - 1), 0, "most repetitions of a kind of message; 0 is no limit")
+
+
+SECTIONS: dict[str, type[Any]] = {
+    "tvpn": Tvpn, "transport": Transport, "tunnel": Tunnel, "tls": Tls, "control": Control, "data": Data,
+    "push": Push, "manhole": Manhole, "log": Log,
+}  # fmt: skip
+RESERVED = ("auth", "api", "metrics", "management", "gremlin")
+ENTRIES: tuple[Entry, ...] = tuple(entry for section, shape in SECTIONS.items() for entry in entries(section, shape))
+
+
+def find(word: str, section: str | None) -> list[Entry]:
+    """The entries read from a word: the main one first, then its aspects; section None is OpenVPN's own file."""
+    return [
+        entry
+        for entry in ENTRIES
+        if word in (entry.word, *entry.option.aliases)
+        and (entry.section == section and entry.option.ini if section else entry.option.openvpn)
+    ]
+
+
+def advise(word: str, section: str | None) -> str:
+    """What to do about a word that is unknown in its place: the section it belongs to, or the nearest word."""
+    if section is not None:
+        own = [entry for entry in ENTRIES if word == entry.word]
+        homes = [entry.section for entry in own if entry.option.ini]
+        if homes:
+            return f"belongs in [{homes[0]}], not in [{section}]; move it there"
+        if own:
+            return "is a word of OpenVPN's own files only; in [tvpn] and [transport] use role, listen or remote"
+        if word in pushable.SYNTAX:
+            return f"belongs in [push], not in [{section}]; write there: {pushable.SYNTAX[word].example}"
+    elif any(word == entry.word for entry in ENTRIES):
+        return "is a word of tvpn's ini files only; move it to one or delete it"
+    fits = [entry for entry in ENTRIES if (entry.option.ini if section else entry.option.openvpn)]
+    known = {entry.word: entry.section for entry in reversed(fits)}
+    near = difflib.get_close_matches(word, [*known, *(FOREIGN if section is None else ())], n=1, cutoff=0.5)
+    if not near:
+        return "is no known word; `tvpn options` lists them all"
+    where = f" in [{known[near[0]]}]" if section is not None else ""
+    return f"is no known word; the nearest is {near[0]}{where}"

@@ -1,0 +1,1 @@
+"""Floor 6: what tvpn remembers, in one SQLite file: devices, leases, settings."""

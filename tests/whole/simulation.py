@@ -25,7 +25,7 @@ from tvpn.hub.event import Connected, Disconnected, HubEvent, Joined, Left, Verd
 from tvpn.hub.pool import Pool
 from tvpn.hub.server import ServerHub, ServerRules, Verdict
 from tvpn.plane.userspace import Userspace
-from tvpn.plane.verbs import Endpoint
+from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.session.negotiation import own_peer_info
 from tvpn.session.peer import Terms
 from tvpn.session.renegotiation import Limits
@@ -75,7 +75,9 @@ class Options:
     client_limits: Limits = field(default_factory=Limits)
     server_credentials: Credentials = SERVER_CREDENTIALS
     rules: ServerRules = field(
-        default_factory=lambda: ServerRules(IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64"), ping=10, ping_restart=60)
+        default_factory=lambda: ServerRules(
+            IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64"), plane=PeerSpec(ping=10, timeout=60)
+        )
     )
     peer_info: dict[str, str] | None = None
     verdict: Callable[[VerdictRequest], Verdict | None] = lambda request: Verdict(True)
@@ -179,7 +181,7 @@ class World:
         place = (f"192.0.2.{number}", 40000 + number)
         plane = Userspace()
         hub = ClientHub(
-            self.terms(False, credentials), keys or self.client_keys, plane, ping=0, ping_restart=120, mssfix=1492
+            self.terms(False, credentials), keys or self.client_keys, plane, spec=PeerSpec(timeout=120), mssfix=1492
         )
         node = self.nodes[place] = Node(self, place, plane, hub)
         hub.connect(Endpoint("wire", SERVER_PLACE), self.now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ClientKey
 from tvpn.crypto.wrap import EARLY_NEGOTIATION_START, Envelope, TLSCrypt, Wrapping
@@ -57,16 +57,16 @@ class ClientHub:
     """Our connection to one server after the other."""
 
     def __init__(
-        self, terms: Terms, keys: ClientKeys, plane: Plane, *, ping: int, ping_restart: int, mssfix: int
+        self, terms: Terms, keys: ClientKeys, plane: Plane, *, spec: PeerSpec, mssfix: int
     ) -> None:
+        """``spec``: timers and limits where the server pushes none."""
         self.drops: dict[str, int] = {}
         self.session: ClientSession | None = None
         self.endpoint: Endpoint | None = None
         self._terms = terms
         self._keys = keys
         self._plane = plane
-        self._ping = ping
-        self._ping_restart = ping_restart
+        self._spec = spec
         self._mssfix = mssfix
         self._events: list[HubEvent] = []
 
@@ -140,10 +140,14 @@ class ClientHub:
     def _open_plane(self, tunnel: Tunnel, peer_id: int | None, now: float) -> None:
         if self.endpoint is None:
             return
-        ping = self._ping if tunnel.ping is None else tunnel.ping
-        timeout = self._ping_restart if tunnel.ping_restart is None else tunnel.ping_restart
-        mss = inner_mss(self._mssfix, self.endpoint, peer_id)
-        spec = PeerSpec((), peer_id, ping, timeout, mss, is_server=True)
+        spec = replace(
+            self._spec,
+            is_server=True,
+            wire_peer_id=peer_id,
+            ping=self._spec.ping if tunnel.ping is None else tunnel.ping,
+            timeout=self._spec.timeout if tunnel.ping_restart is None else tunnel.ping_restart,
+            mss=inner_mss(self._mssfix, self.endpoint, peer_id),
+        )
         self._plane.add(SERVER, self.endpoint, spec, now)
 
     # What goes out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 
 from tvpn.crypto.seal import OVERHEAD
@@ -41,9 +41,10 @@ class ServerRules:
     ipv4: IPv4Network | None
     ipv6: IPv6Network | None
     push: tuple[str, ...] = ()
-    ping: int = 0
-    ping_restart: int = 0
+    plane: PeerSpec = field(default_factory=PeerSpec)
+    """Timers and limits that hold for every peer."""
     mssfix: int = 1492
+    tun_mtu: int = 1500
     max_clients: int = 1024
     duplicate_cn: bool = False
 
@@ -249,6 +250,8 @@ class ServerHub:
             push.append(f"ifconfig-ipv6 {lease.ipv6}/{rules.ipv6.prefixlen} {gateway}")
         if lease is not None and lease.ipv4 is not None and rules.ipv4 is not None:
             push.append(f"ifconfig {lease.ipv4} {rules.ipv4.netmask}")
+        if "IV_MTU" in member.session.peer_info:
+            push.append(f"tun-mtu {rules.tun_mtu}")
         return push
 
     def _spec(self, member: Member) -> PeerSpec:
@@ -256,7 +259,7 @@ class ServerHub:
         wire_peer_id = agreement.peer_id if agreement is not None else None
         addresses = member.lease.packed if member.lease is not None else ()
         mss = inner_mss(rules.mssfix, member.endpoint, wire_peer_id)
-        return PeerSpec(addresses, wire_peer_id, rules.ping, rules.ping_restart, mss)
+        return replace(rules.plane, addresses=addresses, wire_peer_id=wire_peer_id, mss=mss)
 
     # What goes out
 

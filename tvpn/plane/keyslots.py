@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from tvpn.crypto.derive import DataKeys
 from tvpn.crypto.replay import ReplayWindow
-from tvpn.crypto.seal import Opener, Sealer
+from tvpn.crypto.seal import NEARLY_SPENT, Opener, Sealer
+from tvpn.plane.verbs import PeerSpec
 from tvpn.wire.data import encode_header
+
+_UNLIMITED = 1 << 62
 
 
 class KeySlot:
     """One installed key: both directions, the replay window, and the header of what it seals."""
 
-    __slots__ = ("fresh", "header", "key_id", "opener", "sealer", "window")
+    __slots__ = ("carried", "fresh", "header", "key_id", "most_bytes", "most_packets", "opener", "sealer", "window")
 
-    def __init__(self, key_id: int, keys: DataKeys, wire_peer_id: int | None) -> None:
+    def __init__(self, key_id: int, keys: DataKeys, spec: PeerSpec) -> None:
         self.key_id = key_id
-        self.header = encode_header(key_id, wire_peer_id)
+        self.header = encode_header(key_id, spec.wire_peer_id)
+        self.carried = 0
+        self.most_bytes = spec.most_bytes or _UNLIMITED
+        self.most_packets = min(spec.most_packets or NEARLY_SPENT, NEARLY_SPENT)
         self.sealer = Sealer(keys.cipher, keys.send_key, keys.send_iv)
         self.opener = Opener(keys.cipher, keys.receive_key, keys.receive_iv)
-        self.window = ReplayWindow()
+        self.window = ReplayWindow(spec.replay_window)
         self.fresh = True
+
+    @property
+    def spent(self) -> bool:
+        """It is time for the next key."""
+        return self.carried > self.most_bytes or self.sealer.next_id > self.most_packets
 
 
 class KeySlots:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from tvpn.crypto.derive import DataKeys
-from tvpn.crypto.seal import NEARLY_SPENT, OVERHEAD
+from tvpn.crypto.seal import OVERHEAD
 from tvpn.errors import Drop
 from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
 from tvpn.plane.keyslots import KeySlot, KeySlots
@@ -100,7 +100,7 @@ class Userspace:
     def install(self, peer: int, key_id: int, keys: DataKeys) -> None:
         record = self._peers.get(peer)
         if record is not None:
-            record.slots.install(KeySlot(key_id, keys, record.spec.wire_peer_id))
+            record.slots.install(KeySlot(key_id, keys, record.spec))
             record.warned = False
 
     def use(self, peer: int, key_id: int) -> None:
@@ -176,9 +176,16 @@ class Userspace:
                 counters.drop(drop.reason, len(burst))
                 continue
             self._to_network.append((peer.endpoint, len(burst[0]) + overhead, buffer))
+            payload = len(buffer) - overhead * len(burst)
             counters.sent_packets += len(burst)
-            counters.sent_bytes += len(buffer) - overhead * len(burst)
-        if slot.sealer.next_id > NEARLY_SPENT and not peer.warned:
+            counters.sent_bytes += payload
+            slot.carried += payload
+        if slot.spent:
+            self._warn(peer)
+
+    def _warn(self, peer: PlanePeer) -> None:
+        """Once for each newest key."""
+        if not peer.warned:
             peer.warned = True
             self._events.append(NearlySpent(peer.number))
 
@@ -217,6 +224,9 @@ class Userspace:
             counters.drop("wrong-address")
             return
         peer.heard = now
+        slot.carried += len(plain)
+        if slot.carried > slot.most_bytes:
+            self._warn(peer)
         if slot.fresh:
             slot.fresh = False
             self._events.append(Opened(peer.number, slot.key_id))

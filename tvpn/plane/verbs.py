@@ -33,13 +33,19 @@ Departure = tuple[Endpoint, int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class PeerSpec:
-    """What a plane has to know of a peer. Addresses are packed; times in seconds, 0 for never."""
+    """What a plane has to know of a peer. Addresses are packed; times in seconds, 0 for never.
+
+    ``most_bytes`` and ``most_packets`` are what one key may carry before ``NearlySpent`` is said, 0 for no limit.
+    """
 
     addresses: tuple[bytes, ...] = ()
     wire_peer_id: int | None = None
     ping: int = 0
     timeout: int = 0
     mss: int = 0
+    replay_window: int = 64
+    most_bytes: int = 0
+    most_packets: int = 0
     is_server: bool = False
     """The peer is our server: all we send goes to it, it may send from any address, and it does not float."""
 
@@ -89,7 +95,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class NearlySpent:
-    """The sending key runs out of packet ids: a new one is needed soon."""
+    """The newest key has carried what it may, or runs out of packet ids: a new one is needed soon."""
 
     peer: int
 

@@ -7,6 +7,7 @@ Constructors do not create their collaborators; whoever wants to know what talks
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from tvpn.hub.server import ServerHub, ServerRules
 from tvpn.net.clock import wall
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
+from tvpn.plane.verbs import PeerSpec
 from tvpn.service.client import ClientService
 from tvpn.service.policy import Policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
@@ -101,8 +103,8 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     terms = _terms(settings, holder, server=True)
     plane = Userspace()
     rules = ServerRules(
-        tunnel.server, ipv6, _server_pushes(settings), tunnel.ping or 0, tunnel.ping_restart or 0,
-        tunnel.mssfix, tunnel.max_clients, tunnel.duplicate_cn,
+        tunnel.server, ipv6, _server_pushes(settings), _spec(settings),
+        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn,
     )  # fmt: skip
     hub = ServerHub(terms, server_keys(settings, state), rules, Pool(tunnel.server, ipv6, leases), plane)
     database = None if database_path is None else Database(database_path, reactor)
@@ -180,11 +182,10 @@ def build_client(settings: Settings, reactor: Any) -> ClientService:
     tunnel, transport = settings.tunnel, settings.transport
     terms = _terms(settings, ContextHolder(lambda: _context(settings, None)), server=False)
     plane = Userspace()
-    ping_restart = 120 if tunnel.ping_restart is None else tunnel.ping_restart
-    hub = ClientHub(
-        terms, client_keys(settings), plane, ping=tunnel.ping or 0, ping_restart=ping_restart, mssfix=tunnel.mssfix
-    )
+    hub = ClientHub(terms, client_keys(settings), plane, spec=_spec(settings), mssfix=tunnel.mssfix)
     remotes = [(remote.host, remote.port, remote.family) for remote in settings.remotes]
+    if transport.remote_random:
+        secrets.SystemRandom().shuffle(remotes)
     routes = [route.network for route in (*tunnel.route, *tunnel.route_ipv6)]
     backoff = Backoff(*transport.connect_retry)
     return ClientService(reactor, hub, plane, remotes, tunnel.dev, tunnel.tun_mtu, backoff, routes)
@@ -200,6 +201,18 @@ def client_keys(settings: Settings) -> ClientKeys:
 
 
 # Both
+
+
+def _spec(settings: Settings) -> PeerSpec:
+    """What holds for every peer, as far as the settings say."""
+    tunnel, control = settings.tunnel, settings.control
+    return PeerSpec(
+        ping=tunnel.ping,
+        timeout=tunnel.ping_restart,
+        replay_window=settings.data.replay_window[0],
+        most_bytes=control.reneg_bytes,
+        most_packets=control.reneg_pkts,
+    )
 
 
 def _terms(settings: Settings, context: Callable[[], SSL.Context], server: bool) -> Terms:

@@ -37,7 +37,7 @@ class ConfigCase(SynchronousTestCase):
         self, text: str, line: int | None, option: str | None, *parts: str, name: str = "server.ini"
     ) -> ConfigError:
         """The error of a file, which must stand at this line and option and say these parts."""
-        error = self.assertRaises(ConfigError, self.load, text, name)
+        error: ConfigError = self.assertRaises(ConfigError, self.load, text, name)
         self.assertEqual((error.file, error.line, error.option), (self.folder / name, line, option), str(error))
         for part in parts:
             self.assertIn(part, str(error))

@@ -188,10 +188,6 @@ class World:
         node.flush()
         return node
 
-    def issue(self, name: str) -> Credentials:
-        """A client's credentials under this name."""
-        return SIGNER.issue(name)
-
     def carry(self, sender: tuple, receiver: tuple, datagram: bytes) -> None:
         gremlin = self._gremlins.get((sender, receiver))
         if gremlin is None:
@@ -229,7 +225,8 @@ class World:
 
     def passes(self, client: Node, text: bytes = b"through the tunnel") -> bool:
         """Whether a packet goes each way between this client and the server's side."""
-        away, inside = ipv4_packet(address_of(client), SERVER_ADDRESS, text), ipv4_packet(SERVER_ADDRESS, address_of(client), text)
+        away = ipv4_packet(address_of(client), SERVER_ADDRESS, text)
+        inside = ipv4_packet(SERVER_ADDRESS, address_of(client), text)
         for node in (self.server, client):
             node.delivered.clear()
         client.send(away)

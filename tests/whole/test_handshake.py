@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.simulation import (
     CIPHERS,
     PROTECTIONS,
+    SIGNER,
     Connected,
     Disconnected,
     Havoc,
@@ -140,15 +141,18 @@ class LossTests(SynchronousTestCase):
             self.assertLessEqual({joined.name for joined in world.server.told(Joined)}, {"alice"})
 
 
+def accident(victim: int, copies: list[float]) -> Callable[[int, tuple, bytes], list[float]]:
+    """This happens to one datagram, and nothing to the others."""
+    return lambda number, _sender, _datagram: copies if number == victim else [0.0]
+
+
 class SinglePacketTests(SynchronousTestCase):
     """One datagram of the handshake has an accident, each in turn (F-04)."""
 
     def check(self, protection: str, copies: list[float], seconds: float) -> None:
         number = 0
         while True:
-            world = World(
-                Options(protection, fate=lambda at, _sender, _data, victim=number: copies if at == victim else [0.0])
-            )
+            world = World(Options(protection, fate=accident(number, copies)))
             client = world.client()
             connected = world.run(seconds, world.connected(client))
             self.assertTrue(connected, f"{protection}, datagram {number}: {client.events} {client.hub.drops}")
@@ -176,8 +180,7 @@ class SinglePacketTests(SynchronousTestCase):
         """A second copy after the handshake changes nothing: the client is still connected and data passes."""
         for protection in ("tls-auth", "tls-crypt-v2"):
             for number in range(16):
-                fate = lambda at, _sender, _data, victim=number: [0.0, 3.0] if at == victim else [0.0]  # noqa: E731
-                world = World(Options(protection, fate=fate))
+                world = World(Options(protection, fate=accident(number, [0.0, 3.0])))
                 client = world.client()
                 world.run(10)
                 self.assertEqual(len(world.server.told(Joined)), 1)
@@ -188,8 +191,8 @@ class SinglePacketTests(SynchronousTestCase):
 class CrowdTests(SynchronousTestCase):
     def test_many_at_once(self) -> None:
         """Twenty devices connect at once over a lossy wire, each with an address of its own."""
-        world = World(replace(Options("tls-crypt-v2"), havoc=Havoc(drop=0.1)))
-        clients = [world.client(number, world.issue(f"device {number}")) for number in range(1, 21)]
+        world = World(Options("tls-crypt-v2", Havoc(drop=0.1)))
+        clients = [world.client(number, SIGNER.issue(f"device {number}")) for number in range(1, 21)]
         self.assertTrue(world.run(MINUTE, world.connected(*clients)))
         addresses = {client.told(Connected)[0].tunnel.ipv4.ip for client in clients}
         self.assertEqual(len(addresses), 20)

@@ -57,12 +57,15 @@ def judge(chain: Sequence[x509.Certificate], wanted_role: str | None, now: float
 
     ``wanted_role`` ("client" or "server") is remote-cert-tls: the leaf must have a key usage and this extended one.
     """
-    identity = identify(chain)
-    moment = datetime.fromtimestamp(now, UTC)
-    for certificate in chain:
-        _judge_dates(certificate, moment, identity.name)
-    if wanted_role is not None:
-        _judge_usage(chain[0], wanted_role, identity.name)
+    try:
+        identity = identify(chain)
+        moment = datetime.fromtimestamp(now, UTC)
+        for certificate in chain:
+            _judge_dates(certificate, moment, identity.name)
+        if wanted_role is not None:
+            _judge_usage(chain[0], wanted_role, identity.name)
+    except ValueError as error:
+        raise PeerError(f"the peer's certificate cannot be read: {error}") from None
     return identity
 
 

@@ -130,12 +130,18 @@ class TLS:
 
     @property
     def chain(self) -> list[x509.Certificate]:
-        """The peer's verified chain, leaf first; only after the handshake."""
-        return list(self._connection.get_verified_chain(as_cryptography=True) or ())
+        """The peer's verified chain, leaf first; only after the handshake. Raises PeerError."""
+        try:
+            return list(self._connection.get_verified_chain(as_cryptography=True) or ())
+        except ValueError as error:
+            raise PeerError(f"the peer's certificate cannot be read: {error}") from None
 
     def shown_certificate(self) -> x509.Certificate | None:
         """What the peer showed, verified or not: good for a log's text, never for identity."""
-        return self._connection.get_peer_certificate(as_cryptography=True)
+        try:
+            return self._connection.get_peer_certificate(as_cryptography=True)
+        except ValueError:
+            return None
 
     def _handshake(self) -> bool:
         try:

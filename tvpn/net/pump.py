@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 from tvpn.hub.event import HubEvent
 from tvpn.net.tun import TunDevice
@@ -17,6 +18,9 @@ from tvpn.net.udp import UDPLink
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Arrival, Endpoint, PlaneEvent, TunPacket
 from tvpn.wire.header import DATA_FIRST_BYTES
+
+RECOVERY = 1.0
+"""Seconds until time is looked at again after an error of ours: one bad peer must not stop everybody's clock."""
 
 
 class Hub(Protocol):
@@ -32,6 +36,8 @@ class Hub(Protocol):
 
 class Pump:
     """Moves batches between the floors. ``tell`` hears every hub event."""
+
+    _log = Logger()
 
     def __init__(
         self, plane: Userspace, hub: Hub, reactor: IReactorTime, now: Callable[[], float],
@@ -104,7 +110,13 @@ class Pump:
             self._timer.reset(delay)
 
     def _on_timer(self) -> None:
-        now = self._now()
+        try:
+            self._tick(self._now())
+        except Exception:
+            self._log.failure("a timer's work failed")
+            self._timer = self._reactor.callLater(RECOVERY, self._on_timer)
+
+    def _tick(self, now: float) -> None:
         plane_due, hub_due = self._plane.deadline(), self._hub.deadline()
         if plane_due is not None and plane_due <= now:
             self._plane.tick(now)

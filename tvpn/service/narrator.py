@@ -17,14 +17,20 @@ _MEANINGS = {
     "reset-rate": "asks for too many connections; some go unanswered",
     "half-open-full": "was turned away: too many unfinished connections",
 }
-#: At this verbosity (OpenVPN's verb) also packets that are merely refused are mentioned.
-VERB_FOR_COMPLAINTS = 1
+#: From which verbosity (OpenVPN's verb) on an event is mentioned: what happens to peers, and what is mere debris.
+VERB_FOR_EVENTS, VERB_FOR_DEBRIS = 1, 4
 
 
 def where(endpoint: Endpoint) -> str:
     """``192.0.2.7:1194`` or ``[2001:db8::7]:1194``."""
     host, port = str(endpoint.address[0]), endpoint.address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_worth(event: HubEvent, verb: int) -> bool:
+    """Whether this event is mentioned at this verbosity. Late and doubled packets are no news."""
+    is_debris = isinstance(event, Complaint) and event.reason not in _MEANINGS
+    return verb >= (VERB_FOR_DEBRIS if is_debris else VERB_FOR_EVENTS)
 
 
 def sentence(event: HubEvent) -> str | None:

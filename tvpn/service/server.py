@@ -25,7 +25,7 @@ from tvpn.net.udp import UDPLink, open_udp
 from tvpn.plane.userspace import Userspace
 from tvpn.service.ending import fail
 from tvpn.service.firewall import Firewall
-from tvpn.service.narrator import VERB_FOR_COMPLAINTS, sentence
+from tvpn.service.narrator import is_worth, sentence
 from tvpn.service.policy import Policy
 from tvpn.session.life import Stage
 from tvpn.store.database import Database
@@ -174,7 +174,7 @@ class ServerService(Service):
             kept = self._database.run(keep, event.identity, event.index, wall())
             kept.addErrback(lambda failure: self._log.failure("a lease was not stored", failure))
         said = sentence(event)
-        if said is not None and self._verb >= VERB_FOR_COMPLAINTS:
+        if said is not None and is_worth(event, self._verb):
             self._log.info("{sentence}", sentence=said)
 
     async def _judge(self, request: VerdictRequest) -> None:

@@ -1,0 +1,140 @@
+"""What both sides can do, brought together: tables of clients of all ages."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tvpn.errors import PeerError
+from tvpn.session.negotiation import (
+    NO_SHARED_CIPHER,
+    Agreement,
+    agree,
+    choose_cipher,
+    decode_agreement,
+    encode_agreement,
+    negotiates_ciphers,
+    own_peer_info,
+)
+from tvpn.wire.option import Proto, encode_options_string
+
+OURS = ("AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305")
+OLD = {"IV_VER": "2.4.12", "IV_PROTO": "2", "IV_NCP": "2"}
+V25 = {"IV_VER": "2.5.11", "IV_PROTO": "6", "IV_NCP": "2", "IV_CIPHERS": "AES-256-GCM:AES-128-GCM"}
+V26 = {"IV_VER": "2.6.14", "IV_PROTO": "990", "IV_NCP": "2", "IV_CIPHERS": "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305"}
+CONNECT = {"IV_VER": "3.10.1", "IV_PROTO": "990", "IV_NCP": "2", "IV_CIPHERS": "AES-128-CBC:AES-256-GCM"}
+OPTIONS = encode_options_string(False, "AES-256-GCM", "SHA1", 1500)
+
+
+class CipherTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """The first of the server's ciphers that the client has, by list, by implication, by its options string."""
+        table = [
+            (V26, "", OURS, None, "AES-256-GCM"),
+            (V26, "", OURS[::-1], None, "CHACHA20-POLY1305"),
+            (V25, "", OURS[::-1], None, "AES-128-GCM"),
+            (CONNECT, "", ("CHACHA20-POLY1305", "AES-256-GCM"), None, "AES-256-GCM"),
+            (OLD, "", OURS[::-1], None, "AES-128-GCM"),
+            (OLD, "V4,cipher CHACHA20-POLY1305,auth SHA1", OURS[::-1], None, "CHACHA20-POLY1305"),
+            ({}, "V4,cipher AES-128-GCM,auth SHA1", OURS, None, "AES-128-GCM"),
+            ({}, "V4,auth SHA1", OURS, "AES-256-GCM", "AES-256-GCM"),
+            ({"IV_CIPHERS": "aes-256-gcm"}, "", OURS, None, "AES-256-GCM"),
+            ({"IV_CIPHERS": ":::AES-256-GCM::"}, "", OURS, None, "AES-256-GCM"),
+        ]
+        for peer_info, options, ours, fallback, cipher in table:
+            self.assertEqual(choose_cipher(peer_info, options, ours, fallback), cipher, str(peer_info))
+
+    def test_no_common_one(self) -> None:
+        """The log has both sides' lists, the client reads OpenVPN's own sentence."""
+        table = [
+            ({"IV_CIPHERS": "BF-CBC:AES-256-CBC"}, "", "client offers BF-CBC:AES-256-CBC, server allows AES-256-GCM"),
+            (OLD, "", "client offers AES-256-GCM:AES-128-GCM, server allows CHACHA20-POLY1305"),
+            ({}, "V4,cipher BF-CBC", "client offers BF-CBC, server allows AES-256-GCM"),
+            ({}, "V4", "client offers nothing, server allows AES-256-GCM"),
+        ]
+        for peer_info, options, text in table:
+            ours = (text.rpartition(" ")[2],)
+            error = self.assertRaises(PeerError, choose_cipher, peer_info, options, ours, None)
+            self.assertEqual((str(error), error.told), (f"no common cipher: {text}", NO_SHARED_CIPHER))
+
+    def test_fallback_is_for_silent_clients(self) -> None:
+        """Who offers something that we do not have does not get the fallback cipher."""
+        for peer_info, options in (({"IV_CIPHERS": "BF-CBC"}, ""), ({}, "V4,cipher BF-CBC")):
+            self.assertRaises(PeerError, choose_cipher, peer_info, options, ("AES-128-GCM",), "AES-256-GCM")
+        self.assertRaises(PeerError, choose_cipher, {}, "", ("AES-128-GCM",), "BF-CBC")
+
+
+class AgreementTests(SynchronousTestCase):
+    def test_table(self) -> None:
+        """Each bit of IV_PROTO turns on its own part of the agreement and nothing else."""
+        table = [
+            (OLD, Agreement("AES-256-GCM", False, False, False, 5)),
+            (V25, Agreement("AES-256-GCM", False, False, False, 5)),
+            (V26, Agreement("AES-256-GCM", True, True, True, 5)),
+            ({**V26, "IV_PROTO": str(int(Proto.TLS_KEY_EXPORT))}, Agreement("AES-256-GCM", True, False, False, None)),
+            ({**V26, "IV_PROTO": str(int(Proto.DYN_TLS_CRYPT))}, Agreement("AES-256-GCM", False, True, False, None)),
+            ({**V26, "IV_PROTO": str(int(Proto.CC_EXIT_NOTIFY))}, Agreement("AES-256-GCM", False, False, True, None)),
+            ({**V26, "IV_PROTO": "many"}, Agreement("AES-256-GCM", False, False, False, None)),
+            ({**V26, "IV_PROTO": "9" * 40}, Agreement("AES-256-GCM", False, False, False, None)),
+        ]
+        for peer_info, agreement in table:
+            self.assertEqual(agree(peer_info, OPTIONS, OURS, None, 5), agreement, str(peer_info))
+
+    def test_pushed(self) -> None:
+        """The options that say so, as a genuine server spells them."""
+        everything = Agreement("AES-256-GCM", True, True, True, 0)
+        self.assertEqual(
+            encode_agreement(everything, True),
+            ["peer-id 0", "cipher AES-256-GCM", "protocol-flags cc-exit tls-ekm dyn-tls-crypt"],
+        )
+        exporter = Agreement("AES-128-GCM", True, False, False, 7)
+        self.assertEqual(
+            encode_agreement(exporter, True), ["peer-id 7", "cipher AES-128-GCM", "key-derivation tls-ekm"]
+        )
+        self.assertEqual(encode_agreement(Agreement("AES-256-GCM", False, False, False, None), False), [])
+
+    def test_round_trip(self) -> None:
+        """For every combination of abilities the client reads exactly what the server has agreed to."""
+        for bits in range(16):
+            agreement = Agreement("CHACHA20-POLY1305", *(bool(bits >> at & 1) for at in range(3)), bits or None)
+            options = encode_agreement(agreement, True)
+            self.assertEqual(decode_agreement(options, "", OURS, None), agreement)
+
+    def test_who_negotiates(self) -> None:
+        """A cipher is pushed only to who understands it."""
+        table = [(V26, True), (OLD, True), ({"IV_CIPHERS": "AES-256-GCM"}, True), ({"IV_NCP": "1"}, False), ({}, False)]
+        for peer_info, negotiates in table:
+            self.assertIs(negotiates_ciphers(peer_info), negotiates)
+
+    def test_ourselves(self) -> None:
+        """Our own client's peer info gets it everything from our own server."""
+        agreement = agree(own_peer_info(OURS, "1.0"), OPTIONS, OURS, None, 3)
+        self.assertEqual(agreement, Agreement("AES-256-GCM", True, True, True, 3))
+
+
+class DecodeTests(SynchronousTestCase):
+    def test_cipher_without_push(self) -> None:
+        """Without a pushed cipher the server's options string counts, then the fallback."""
+        self.assertEqual(decode_agreement([], OPTIONS, OURS, None).cipher, "AES-256-GCM")
+        self.assertEqual(decode_agreement([], "", OURS, "AES-128-GCM").cipher, "AES-128-GCM")
+        self.assertEqual(decode_agreement(["cipher aes-128-gcm"], OPTIONS, OURS, None).cipher, "AES-128-GCM")
+
+    def test_refused(self) -> None:
+        """A cipher that we do not allow or know, an impossible peer id, or the epoch format ends the session."""
+        table = [
+            (["cipher BF-CBC"], OURS, "server chose BF-CBC, data-ciphers allows AES-256-GCM"),
+            (["cipher AES-256-CBC"], (*OURS, "AES-256-CBC"), "server chose AES-256-CBC"),
+            (["cipher AES-256-GCM"], ("AES-128-GCM",), "server chose AES-256-GCM"),
+            ([], OURS, "server chose none"),
+            (["cipher AES-256-GCM", "peer-id 16777215"], OURS, "impossible peer-id"),
+            (["cipher AES-256-GCM", "protocol-flags aead-epoch"], OURS, "epoch"),
+        ]
+        for options, ours, text in table:
+            error = self.assertRaises(PeerError, decode_agreement, options, "", ours, None)
+            self.assertIn(text, str(error))
+
+    def test_garbage(self) -> None:
+        """Options cut short or strange are passed over."""
+        options = ["cipher", "peer-id", "peer-id -1", "peer-id x", "peer-id ²", "protocol-flags", "key-derivation prf"]
+        agreement = decode_agreement(options, OPTIONS, OURS, None)
+        self.assertEqual(agreement, Agreement("AES-256-GCM", False, False, False, None))
+        self.assertRaises(PeerError, decode_agreement, ["cipher"], "", OURS, None)

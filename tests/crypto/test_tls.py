@@ -150,9 +150,9 @@ class ContextTests(SynchronousTestCase):
         pem = SIGNER.pem
         table = [
             (Credentials(pem, SERVER.certificate, CLIENT.key), "does not belong"),
-            (Credentials("nothing", SERVER.certificate, SERVER.key), "not readable as PEM"),
-            (Credentials(pem, "nothing", SERVER.key), "not readable as PEM"),
-            (Credentials(pem, SERVER.certificate, "nothing"), "not readable as PEM"),
+            (Credentials("nothing", SERVER.certificate, SERVER.key), "ca: holds no certificate"),
+            (Credentials(pem, "nothing", SERVER.key), "cert: holds no certificate"),
+            (Credentials(pem, SERVER.certificate, "nothing"), "key: holds no private key"),
         ]
         for credentials, reason in table:
             error = self.assertRaises(ValueError, build_context, credentials)

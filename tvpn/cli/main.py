@@ -52,8 +52,10 @@ def options() -> None:
 def check(file: Path) -> None:
     """Read a configuration and say whether a start would accept it; nothing is made or changed."""
     from tvpn.config import load
+    from tvpn.service import build
 
     settings = load(file)
+    build.check(settings)
     number = len(settings.warnings)
     click.echo(f"{file}: ok ({settings.role}, {number} warning{'' if number == 1 else 's'})")
     for warning in settings.warnings:

@@ -35,9 +35,10 @@ _IGNORED = {
     "effect here: tvpn leaves name servers and Windows alone",
     "ncp-disable keysize key-method prng no-iv opt-verify tun-ipv6 disable-occ comp-noadapt tls-exit "
     "disable-dco": "it is obsolete or changes nothing between today's peers",
+    "ecdh-curve": "OpenSSL chooses the groups, and chooses well",
 }
 _REFUSED = {
-    "tls-groups ecdh-curve": "pyOpenSSL has no way to choose the groups; delete the line to use OpenSSL's",
+    "tls-groups": "pyOpenSSL has no way to choose the groups; delete the line to use OpenSSL's",
     "tls-cert-profile": "it is not enforced here; delete the line to accept OpenSSL's own level",
     "verify-x509-name tls-remote": "checking the name in the peer's certificate arrives in a later release; "
     "delete the line only if every certificate of this CA may be trusted",

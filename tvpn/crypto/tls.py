@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
 
@@ -56,14 +58,9 @@ def build_context(
 
 
 def _use_credentials(context: SSL.Context, credentials: Credentials) -> None:
-    try:
-        certificate, *chain = x509.load_pem_x509_certificates(credentials.certificate.encode())
-        key = load_pem_private_key(credentials.key.encode(), None)
-        authorities = x509.load_pem_x509_certificates(credentials.ca.encode())
-    except TypeError:
-        raise ValueError("the private key is encrypted; give one without a passphrase") from None
-    except ValueError as error:
-        raise ValueError(f"ca, cert or key is not readable as PEM: {error}") from None
+    certificate, *chain = _load_certificates("cert", credentials.certificate)
+    authorities = _load_certificates("ca", credentials.ca)
+    key = _load_key(credentials.key)
     context.use_certificate(certificate)
     for extra in chain:
         context.add_extra_chain_cert(extra)
@@ -71,13 +68,29 @@ def _use_credentials(context: SSL.Context, credentials: Credentials) -> None:
         context.use_privatekey(key)  # type: ignore[arg-type]
         context.check_privatekey()
     except (SSL.Error, TypeError):
-        raise ValueError("the private key does not belong to the certificate") from None
+        raise ValueError("key: does not belong to the certificate in cert; name the one it was made with") from None
     store = context.get_cert_store()
     if store is None:
-        raise ValueError("OpenSSL gives no certificate store")
+        raise ValueError("ca: OpenSSL gives no certificate store")
     for authority in authorities:
         store.add_cert(crypto.X509.from_cryptography(authority))
     store.set_flags(_NO_CHECK_TIME)
+
+
+def _load_certificates(word: str, text: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(text.encode())
+    except ValueError:
+        raise ValueError(f"{word}: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)") from None
+
+
+def _load_key(text: str) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(text.encode(), None)
+    except TypeError:
+        raise ValueError("key: is encrypted; decrypt it with `openssl pkey`") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("key: holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)") from None
 
 
 class TLS:

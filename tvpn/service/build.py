@@ -20,6 +20,7 @@ from twisted.application.service import MultiService
 
 from tvpn import __version__
 from tvpn.config import Settings
+from tvpn.config.material import Material
 from tvpn.crypto.statickey import KeyFileError, StaticKey, TLSCryptV2ClientKey, TLSCryptV2ServerKey
 from tvpn.crypto.tls import Credentials, build_context
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped, Wrapping
@@ -84,6 +85,16 @@ def build(settings: Settings, reactor: Any) -> MultiService:
     return service
 
 
+def check(settings: Settings) -> None:
+    """What a start would find wrong beyond the words: keys and certificates; makes nothing. Raises TvpnError."""
+    if settings.tls.cert is not None:
+        _context(settings, None)
+    if settings.role == "server":
+        server_keys(settings, None)
+    else:
+        client_keys(settings)
+
+
 def open_state(settings: Settings) -> State | None:
     """The state folder, made at the first start; None for a server that brings its own certificates."""
     if settings.tls.cert is not None or settings.tvpn.state is None:
@@ -146,7 +157,7 @@ def random_local_network(random: Callable[[int], bytes]) -> IPv6Network:
 
 
 def _server_pushes(settings: Settings) -> tuple[str, ...]:
-    keepalive = settings.tunnel.keepalive
+    keepalive = settings.pushed_keepalive
     timers = () if keepalive is None else (f"ping {keepalive[0]}", f"ping-restart {keepalive[1]}")
     return (*timers, *settings.push.lines)
 
@@ -157,7 +168,7 @@ def server_keys(settings: Settings, state: State | None) -> ControlKeys:
     group, group_key = _group_wrapping(settings, server=True)
     v2 = None
     if control.tls_crypt_v2 is not None:
-        v2 = _key(settings, "tls-crypt-v2", control.tls_crypt_v2.text, TLSCryptV2ServerKey.from_pem)
+        v2 = _key(settings, "tls-crypt-v2", control.tls_crypt_v2, TLSCryptV2ServerKey.from_pem)
     elif state is not None and group is None:
         v2 = state.tls_crypt_v2
     if group is None and v2 is None:
@@ -196,7 +207,7 @@ def client_keys(settings: Settings) -> ClientKeys:
     material = settings.control.tls_crypt_v2
     v2 = None
     if material is not None:
-        v2 = _key(settings, "tls-crypt-v2", material.text, TLSCryptV2ClientKey.from_pem)
+        v2 = _key(settings, "tls-crypt-v2", material, TLSCryptV2ClientKey.from_pem)
     return ClientKeys(wrapping or Unwrapped(), static_key, v2)
 
 
@@ -257,19 +268,19 @@ def _context(settings: Settings, state: State | None) -> SSL.Context:
 def _group_wrapping(settings: Settings, server: bool) -> tuple[Wrapping | None, StaticKey | None]:
     control = settings.control
     if control.tls_auth is not None:
-        key = _key(settings, "tls-auth", control.tls_auth.text, StaticKey.from_text)
+        key = _key(settings, "tls-auth", control.tls_auth, StaticKey.from_text)
         return TLSAuth(key, control.key_direction, settings.data.auth), key
     if control.tls_crypt is not None:
-        key = _key(settings, "tls-crypt", control.tls_crypt.text, StaticKey.from_text)
+        key = _key(settings, "tls-crypt", control.tls_crypt, StaticKey.from_text)
         return TLSCrypt(key, server), key
     return None, None
 
 
-def _key(settings: Settings, word: str, text: str, read: Callable[[str], Key]) -> Key:
+def _key(settings: Settings, word: str, material: Material, read: Callable[[str], Key]) -> Key:
     try:
-        return read(text)
+        return read(material.text)
     except KeyFileError as error:
-        raise ConfigError(f"{error}; make one with: openvpn --genkey", file=settings.source, option=word) from None
+        raise ConfigError(f"{material.origin}: {error}; make one with: openvpn --genkey", file=settings.source, option=word) from None
 
 
 def _build_manhole(settings: Settings, reactor: Any, vpn: ServerService | ClientService, state: State | None) -> Any:

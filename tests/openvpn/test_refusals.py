@@ -1,0 +1,82 @@
+"""What a genuine client and the operator read when something does not fit: a reason, once, on both sides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.certificates import Signer
+from tests.lab import Lab, Program, skip_unless_possible, two_hosts
+from tests.openvpn.peers import SIGNER, STATIC_KEY, Case, Ends
+from tvpn.crypto.statickey import StaticKey
+from tvpn.crypto.tls import Credentials
+
+
+class RefusalTests(SynchronousTestCase):
+    """One wrong thing at a time."""
+
+    skip = skip_unless_possible("openvpn")
+
+    @contextmanager
+    def _refused(self, case: Case, client: Credentials | None = None) -> Iterator[tuple[Lab, Program, Program]]:
+        with two_hosts() as lab:
+            ends = Ends(lab, case, client or SIGNER.issue("alice"))
+            server = ends.serve()
+            yield lab, server, lab.spawn("client", "openvpn", str(ends.client_config()), name="refused")
+            self.assertNotIn("Traceback", server.output)
+
+    def test_expired(self) -> None:
+        """An expired certificate: the log says since when, the client is told."""
+        expired = SIGNER.issue("alice", begins=-30, ends=-3)
+        with self._refused(Case(), expired) as (_, server, client):
+            server.wait_for(r"alice .* did not get in: alice: certificate expired [23] days ago", 10)
+            client.wait_for("AUTH_FAILED,certificate expired", 10)
+
+    def test_foreign_authority(self) -> None:
+        """A certificate of another authority: the log says so, the client gets a TLS alert."""
+        stranger = Signer("Another CA", datetime.now(UTC)).issue("mallory")
+        stranger = replace(stranger, ca=SIGNER.pem)
+        with self._refused(Case(), stranger) as (_, server, client):
+            server.wait_for("did not get in: TLS handshake failed: the peer's certificate is not signed by our CA", 10)
+            client.wait_for("Received fatal SSL alert: unknown CA", 10)
+
+    def test_no_common_cipher(self) -> None:
+        """No common cipher: both offers are in the log, the client is told."""
+        case = Case(cipher="AES-128-GCM", client_lines=("data-ciphers CHACHA20-POLY1305",))
+        with self._refused(case) as (_, server, client):
+            server.wait_for("no common cipher: client offers CHACHA20-POLY1305, server allows AES-128-GCM", 10)
+            client.wait_for("AUTH_FAILED,Data channel cipher negotiation failed", 10)
+
+    def test_another_key(self) -> None:
+        """Another tls-crypt key: silence on the wire, one line in the log however often it is tried."""
+        with two_hosts() as lab:
+            ends = Ends(lab, Case("tls-crypt"))
+            server = ends.serve()
+            config = ends.client_config()
+            other = StaticKey.generate(os.urandom).text.strip()
+            config.write_text(config.read_text().replace(STATIC_KEY.text.strip(), other))
+            client = lab.spawn("client", "openvpn", str(config), name="wrong-key")
+            server.wait_for("198.51.100.2 used another tls-crypt key", 10)
+            self.assertRaises(AssertionError, client.wait_for, "TLS: Initial packet from", 4)
+            self.assertEqual(server.output.count("used another tls-crypt key"), 1)
+
+    def test_not_for_clients(self) -> None:
+        """A server's certificate does not let a client in."""
+        with self._refused(Case(), SIGNER.issue("alice", "server")) as (_, server, _client):
+            server.wait_for("did not get in: TLS handshake failed: .*not made for its role", 10)
+
+    def test_many_routes(self) -> None:
+        """A push of many options arrives whole, in several messages."""
+        routes = tuple(f'push "route 10.{number}.0.0 255.255.0.0"' for number in range(100, 180))
+        with two_hosts() as lab:
+            ends = Ends(lab, Case(server_lines=routes))
+            ends.serve()
+            client = ends.join_stock()
+            table = lab.ip("client", "route")
+            self.assertEqual(sum(f"10.{number}.0.0/16 via 10.99.0.1" in table for number in range(100, 180)), 80)
+            self.assertIn("push-continuation 2", client.output)

@@ -42,17 +42,22 @@ class FloodTests(PeerTests):
         """A thousand PUSH_REQUESTs are acked and get one reply at most in thirty seconds (S-09)."""
         world, client = self.connect()
         begin = len(world.trace)
+
+        def replies() -> int:
+            """Reliable packets of the server since then."""
+            sent = [data for _, sender, _, data in world.trace[begin:] if sender == world.server.place]
+            return sum(data[0] >> 3 == Opcode.CONTROL for data in sent)
+
         for _ in range(1000):
             client.hub.session.send_message("PUSH_REQUEST")
         client.flush()
         world.run(20)
-        answers = [data for _, sender, _, data in world.trace[begin:] if sender == world.server.place]
-        self.assertEqual({data[0] >> 3 for data in answers}, {int(Opcode.ACK)})
+        self.assertEqual(replies(), 0)
         world.run(20)
         client.hub.session.send_message("PUSH_REQUEST")
         client.flush()
         world.run(5)
-        self.assertIn(Opcode.CONTROL, [data[0] >> 3 for _, sender, _, data in world.trace if sender != client.place][-3:])
+        self.assertEqual(replies(), 1)
         self.assertEqual(len(client.events), 1)
 
     def test_renegotiation_flood(self) -> None:
@@ -74,7 +79,8 @@ class FloodTests(PeerTests):
     def test_unknown_messages(self) -> None:
         """Messages that mean nothing here, empty, endless or unprintable, have no effect."""
         world, client = self.connect()
-        for text in ("", "HELLO", "PUSH_REPLY,ifconfig 1.2.3.4 255.0.0.0", "AUTH_FAILED", "x" * 3000, "EXIT\x07", "CR_RESPONSE,"):
+        texts = ("", "HELLO", "PUSH_REPLY,ping 1", "AUTH_FAILED", "x" * 3000, "EXIT\x07", "exit", "CR_RESPONSE,")
+        for text in texts:
             client.hub.session.send_message(text)
         client.flush()
         world.run(5)

@@ -45,7 +45,7 @@ class Pool:
         self._remembered = OrderedDict((who, at) for who, at in remembered.items() if at < self.size)
         self._owner = {index: who for who, index in self._remembered.items()}
         self._in_use: set[int] = set()
-        self._never_used = 0
+        self._first_unowned = 0
 
     def take(self, identity: str) -> Lease | None:
         """A place for this identity, None when all are in use."""
@@ -54,21 +54,27 @@ class Pool:
             index = self._unused()
         if index is None:
             return None
-        former = self._owner.pop(index, None)
-        if former is not None:
-            del self._remembered[former]
+        self._disown(index)
+        if identity in self._remembered:
+            # The same device once more: its former place is in use, and nobody's afterwards.
+            self._disown(self._remembered[identity])
         self._remembered[identity] = index
         self._owner[index] = identity
         self._in_use.add(index)
         return Lease(index, self._address_v4(index), self._address_v6(index))
 
     def _unused(self) -> int | None:
-        while self._never_used < self.size:
-            index = self._never_used
-            if index not in self._owner:
+        while self._first_unowned < self.size:
+            index = self._first_unowned
+            if index not in self._owner and index not in self._in_use:
                 return index
-            self._never_used += 1
+            self._first_unowned += 1
         return next((index for index in self._remembered.values() if index not in self._in_use), None)
+
+    def _disown(self, index: int) -> None:
+        identity = self._owner.pop(index, None)
+        if identity is not None:
+            del self._remembered[identity]
 
     def give_back(self, lease: Lease) -> None:
         """The place is free, but remembered as this identity's."""
@@ -76,14 +82,14 @@ class Pool:
         identity = self._owner.get(lease.index)
         if identity is not None:
             self._remembered.move_to_end(identity)
+        else:
+            self._first_unowned = min(self._first_unowned, lease.index)
 
     def forget(self, lease: Lease) -> None:
         """The place is free and nobody's."""
         self._in_use.discard(lease.index)
-        identity = self._owner.pop(lease.index, None)
-        if identity is not None:
-            del self._remembered[identity]
-            self._never_used = min(self._never_used, lease.index)
+        self._disown(lease.index)
+        self._first_unowned = min(self._first_unowned, lease.index)
 
     def _address_v4(self, index: int) -> IPv4Address | None:
         return None if self._ipv4 is None else self._ipv4.network_address + 2 + index

@@ -50,7 +50,7 @@ class ClientSession(Session):
         self.remote_id = packet.session_id
 
     def _keyed(self, exchange: KeyExchange, now: float) -> None:
-        self._life.keyed()
+        self._become(self._life.keyed)
         try:
             judge(exchange.tls.chain, self.terms.remote_role, self.terms.wall())
             if self.agreement is not None:
@@ -71,11 +71,11 @@ class ClientSession(Session):
         elif word == AUTH_FAILED:
             reason = text.partition(",")[2] or "no reason given"
             self._end(f"the server refused us: {reason}", retry=reason.startswith("TEMP"))
-            self._life.left(now)
+            self._become(self._life.left, now)
         elif word in (RESTART, HALT, EXIT):
             detail = text.partition(",")[2]
             self._end(f"the server said {word}" + (f": {detail}" if detail else ""), retry=word != HALT)
-            self._life.left(now)
+            self._become(self._life.left, now)
 
     def _receive_push(self, text: str, now: float) -> None:
         options = self._push.add(text)
@@ -92,7 +92,7 @@ class ClientSession(Session):
         except PeerError as error:
             self._fail(error, now)
             return
-        self._life.admitted()
+        self._become(self._life.admitted)
         self._choose(self._exchange.key_id)
 
     def leave(self, now: float) -> bool:
@@ -101,7 +101,7 @@ class ClientSession(Session):
         if told:
             self.send_message(EXIT)
         self._end("left")
-        self._life.left(now)
+        self._become(self._life.left, now)
         return told
 
     def opened(self, key_id: int) -> None:

@@ -80,6 +80,7 @@ class Session:
         self._dynamic: Envelope | None = None
         self._core = Core()
         self._life = make_life(self._core)
+        self.stage = self._life.stage()
         self._events: list[Event] = []
         self._chosen: int | None = None
         self._derived: int | None = None
@@ -146,7 +147,12 @@ class Session:
     def _fail(self, error: PeerError, now: float) -> None:
         """The peer did something that ends the session; a TLS alert may still be sent."""
         self._end(str(error))
-        self._life.refused(now)
+        self._become(self._life.refused, now)
+
+    def _become(self, happening: Callable[..., None], *details: float) -> None:
+        """One input of the life; the stage it leads to is asked for far more often than it changes."""
+        happening(*details)
+        self.stage = self._life.stage()
 
     def _end(self, reason: str, retry: bool = True) -> None:
         if self.stage not in (Stage.LINGERING, Stage.GONE):
@@ -248,7 +254,7 @@ class Session:
         """Do what is due by now."""
         if self.stage is Stage.LINGERING:
             if now >= self._core.linger_until:
-                self._life.lingered()
+                self._become(self._life.lingered)
             return
         if not self._established and now >= self._exchange.started + self.terms.limits.hand_window:
             self._time_out(now)
@@ -270,11 +276,7 @@ class Session:
         if self._exchange.complete:
             what = "the verdict" if self.server else "the server's push"
         self._end(f"{what} did not finish within {self.terms.limits.hand_window} seconds")
-        self._life.broke()
-
-    @property
-    def stage(self) -> Stage:
-        return self._life.stage()
+        self._become(self._life.broke)
 
     @property
     def settled(self) -> bool:
@@ -283,4 +285,4 @@ class Session:
 
     def close(self) -> None:
         """Forget the peer without a word."""
-        self._life.broke()
+        self._become(self._life.broke)

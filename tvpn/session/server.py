@@ -42,7 +42,7 @@ class ServerSession(Session):
             self._exchange.reset(Opcode.HARD_RESET_SERVER_V2, b"", now)
 
     def _keyed(self, exchange: KeyExchange, now: float) -> None:
-        self._life.keyed()
+        self._become(self._life.keyed)
         remote = exchange.remote
         if remote is None:
             return
@@ -77,7 +77,7 @@ class ServerSession(Session):
         except PeerError as error:
             self.refuse(str(error), error.told, now)
             return
-        self._life.admitted()
+        self._become(self._life.admitted)
         self._advance(now)
 
     def refuse(self, reason: str, told: str | None, now: float) -> None:
@@ -85,21 +85,21 @@ class ServerSession(Session):
         if self.stage in (Stage.JUDGING, Stage.ADMITTED):
             self.send_message(encode_auth_failed(told))
             self._end(reason, retry=False)
-            self._life.refused(now)
+            self._become(self._life.refused, now)
 
     def restart(self, reason: str, now: float) -> None:
         """Tell an admitted client that we go away and that it may keep its passwords."""
         if self.stage is Stage.ADMITTED:
             self.send_message(encode_restart(reason))
             self._end(reason)
-        self._life.left(now)
+        self._become(self._life.left, now)
 
     def _message(self, text: str, now: float) -> None:
         if text == PUSH_REQUEST:
             self._push_wanted = True
         elif text == EXIT:
             self._end("left")
-            self._life.left(now)
+            self._become(self._life.left, now)
 
     def _advance(self, now: float) -> None:
         if self.stage is not Stage.ADMITTED:

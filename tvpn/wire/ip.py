@@ -36,6 +36,8 @@ def destination(packet: bytes) -> bytes:
 
 def tcp_offset(packet: bytes) -> int:
     """Where the TCP header of a SYN begins, or 0: not TCP, not the first fragment, not a SYN, or cut short."""
+    if len(packet) < _IPV4_HEADER:
+        return 0
     if packet[0] >> 4 == 4:
         at = (packet[0] & 0x0F) * 4
         if packet[9] != TCP or at < _IPV4_HEADER or packet[6] & 0x1F or packet[7]:

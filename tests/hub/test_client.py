@@ -1,0 +1,73 @@
+"""The client role: addresses it listens to, backoff, and what it makes of a push."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.whole.simulation import SERVER_PLACE, Connected, Disconnected, Options, World
+from tvpn.hub.client import Backoff
+from tvpn.plane.verbs import Endpoint, PeerSpec
+
+
+class BackoffTests(SynchronousTestCase):
+    def test_doubles_up_to_the_longest(self) -> None:
+        """The pause doubles after each failure up to the longest, and begins anew after a success."""
+        backoff = Backoff(1, 300)
+        self.assertEqual([backoff.delay() for _ in range(11)], [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300])
+        backoff.reset()
+        self.assertEqual(backoff.delay(), 1)
+
+
+class ClientTests(SynchronousTestCase):
+    def test_listens_to_its_server_only(self) -> None:
+        """Control packets from elsewhere are dropped, genuine ones too."""
+        world = World(Options(fate=lambda *_: []))
+        client = world.client()
+        world.server.receive(client.place, world.trace[0][3])
+        answer = world.trace[-1][3]
+        client.receive(("203.0.113.1", 1194), answer)
+        self.assertEqual(client.hub.drops, {"wrong-address": 1})
+        self.assertEqual(client.hub.session.remote_id, b"")
+        client.receive(SERVER_PLACE, answer)
+        self.assertEqual(client.hub.session.remote_id, answer[1:9])
+
+    def test_before_and_after(self) -> None:
+        """Without a session everything is dropped and nothing is due."""
+        world = World()
+        client = world.client()
+        world.run(1, world.connected(client))
+        client.hub.stop("", world.now)
+        client.flush()
+        world.run(10)
+        self.assertIsNone(client.hub.session)
+        self.assertIsNone(client.hub.deadline())
+        self.assertEqual(client.hub.transmit(world.now), [])
+        client.receive(SERVER_PLACE, b"\x40" + bytes(20))
+        self.assertEqual(client.hub.drops.get("wrong-address"), 1)
+
+    def test_pushed_timers(self) -> None:
+        """Pushed ping and ping-restart hold for the tunnel; without them our own do."""
+        for push, wait, gone in ((("ping 5", "ping-restart 20"), 21, True), ((), 100, False), ((), 121, True)):
+            cut = False
+            rules = replace(Options().rules, push=push, plane=PeerSpec())
+            world = World(Options(rules=rules, fate=lambda *_: [] if cut else [0.0]))
+            client = world.client()
+            world.run(1, world.connected(client))
+            cut = True
+            world.run(wait)
+            self.assertEqual(bool(client.told(Disconnected)), gone, f"{push} {wait}")
+
+    def test_reconnect(self) -> None:
+        """A lost client can begin again with the same hub; its new session has another id."""
+        world = World(Options(rules=replace(Options().rules, ipv4=IPv4Network("10.9.0.0/24"))))
+        client = world.client()
+        world.run(1, world.connected(client))
+        former = client.hub.session.session_id
+        client.hub.connect(Endpoint("wire", SERVER_PLACE), world.now)
+        client.flush()
+        self.assertNotEqual(client.hub.session.session_id, former)
+        self.assertTrue(world.run(1, lambda: len(client.told(Connected)) == 2))
+        self.assertTrue(world.passes(client))

@@ -35,7 +35,8 @@ class Signer:
         self, subject: x509.Name, public: ec.EllipticCurvePublicKey, begins: float, ends: float
     ) -> x509.CertificateBuilder:
         builder = x509.CertificateBuilder(self.subject, subject, public, x509.random_serial_number())
-        return builder.not_valid_before(self.now + timedelta(days=begins)).not_valid_after(self.now + timedelta(days=ends))
+        builder = builder.not_valid_before(self.now + timedelta(days=begins))
+        return builder.not_valid_after(self.now + timedelta(days=ends))
 
     def issue(
         self, name: str, role: str | None = "client", *, begins: float = -1, ends: float = 365, usage: bool = True

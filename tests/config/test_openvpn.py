@@ -115,7 +115,8 @@ class Clients(ConfigCase):
         """Blocks become material, TCP remotes are left out aloud, unknown words only where the file allows it."""
         settings = self.load(CLIENT_OVPN, "client.ovpn")
         self.assertEqual(settings.role, "client")
-        self.assertEqual(settings.remotes, (Remote("one.example.org", 1194), Remote("two.example.org", 5000)))
+        remotes = (Remote("one.example.org"), Remote("two.example.org", 5000), Remote("three.example.org", 443, 0, "tcp"))
+        self.assertEqual(settings.remotes, remotes)
         assert settings.tls.key is not None and settings.control.tls_auth is not None
         self.assertEqual((settings.tls.key.text, settings.tls.key.origin), (PEM, "inline <key>"))
         self.assertIn("# text\n", settings.control.tls_auth.text)
@@ -141,8 +142,7 @@ class Clients(ConfigCase):
             "<connection>\nremote b 8\nproto udp6\n</connection>\n<connection>\nremote c\nproto tcp\n</connection>\n",
             "a.ovpn",
         )
-        self.assertEqual(settings.remotes, (Remote("a", 7), Remote("b", 8, 6)))
-        self.assertIn("c is left out", settings.warnings[0])
+        self.assertEqual(settings.remotes, (Remote("a", 7), Remote("b", 8, 6), Remote("c", 7, 0, "tcp")))
 
     def test_a_key_cannot_differ_by_connection(self) -> None:
         """It would be lost otherwise; the line in the block is named."""
@@ -165,9 +165,9 @@ class Refusing(ConfigCase):
             self.refused(f"setenv opt {word} x\n", 1, word, "not supported", name="a.conf")
 
     def test_what_comes_later_is_refused(self) -> None:
-        """TCP, tap, compression, net30, passwords: each with what to do."""
+        """Strange protocols, tap, compression, net30, passwords: each with what to do."""
         for line, part in (
-            ("proto tcp", "use udp"),
+            ("proto sctp", "write udp"),
             ("dev tap0", "use dev tun"),
             ("topology net30", "write subnet"),
             ("comp-lzo no", "data-plane release"),
@@ -182,9 +182,25 @@ class Refusing(ConfigCase):
         ):
             self.refused(f"{line}\n", 1, line.split()[0], part, name="a.conf")
 
-    def test_a_client_with_tcp_remotes_only_is_refused(self) -> None:
-        """There is nothing left to call."""
-        self.refused("client\nremote a 443 tcp\n", 2, "remote", "use udp", name="a.ovpn")
+    def test_the_protocol_of_a_remote(self) -> None:
+        """A remote's own protocol counts for it, ``proto`` for those that name none."""
+        self.identity()
+        text = IDENTITY + "client\nproto tcp4-client\nremote a 443\nremote b 1194 udp6\n"
+        settings = self.load(text, "a.ovpn")
+        self.assertEqual(settings.remotes, (Remote("a", 443, 4, "tcp"), Remote("b", 1194, 6, "udp")))
+
+    def test_a_server_on_tcp(self) -> None:
+        """``proto tcp-server`` with its port, and ``listen`` with both transports in an ini file."""
+        self.identity()
+        text = IDENTITY + "dev tun\nserver 10.8.0.0 255.255.255.0\nproto tcp-server\nport 443\ndh none\n"
+        listen = self.load(text, "a.conf").listen
+        self.assertEqual([(place.protocol, place.port) for place in listen], [("tcp", 443)])
+        ini = "[transport]\nlisten =\n    udp:1194\n    tcp:443:interface=192.0.2.1\n[tunnel]\nserver = 10.8.0.0/24\n"
+        listen = self.load(ini, "a.ini").listen
+        self.assertEqual(
+            [(place.protocol, place.interface, place.port) for place in listen],
+            [("udp", None, 1194), ("tcp", "192.0.2.1", 443)],
+        )
 
     def test_a_block_must_be_known_and_closed(self) -> None:
         """The line is that of its opening."""

@@ -32,7 +32,9 @@ class PRFTests(SynchronousTestCase):
     def test_recorded_derivations(self) -> None:
         """The derivations whose keys have opened real traffic, to the byte."""
         for case in VECTORS["cases"]:
-            data = {name: bytes.fromhex(case[name]) for name in case if name.startswith(("client_", "server_r", "server_s"))}
+            data = {
+                name: bytes.fromhex(case[name]) for name in case if name.startswith(("client_", "server_r", "server_s"))
+            }
             client = KeySource(data["client_random1"], data["client_random2"], bytes.fromhex(case["pre_master"]))
             server = KeySource(data["server_random1"], data["server_random2"])
             material = key_material_by_prf(client, server, data["client_sid"], data["server_sid"])

@@ -54,7 +54,7 @@ class StaticKeyFileTests(SynchronousTestCase):
             self.assertIn(reason, str(caught.exception))
 
     def test_slots(self) -> None:
-        """Direction 0 sends with the first half and receives with the second, 1 the reverse, None the first both ways."""
+        """Direction 0 sends with the first half, receives with the second, 1 the reverse, None the first both ways."""
         first, second = KEY.slot(0), KEY.slot(1)
         self.assertEqual((first.cipher[0], first.hmac[0], second.cipher[0], second.hmac[0]), (0, 64, 128, 192))
         self.assertEqual(KEY.slots(0), (first, second))

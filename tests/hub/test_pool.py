@@ -22,7 +22,7 @@ def taken(pool: Pool, identity: str) -> Lease:
 
 class AddressTests(SynchronousTestCase):
     def test_sizes(self) -> None:
-        """Network, server and broadcast are left out; a large network is used up to the bound; a tiny one not at all."""
+        """Network, server and broadcast are left out; a large network is used to the bound, a tiny one not at all."""
         table = [
             ("10.9.0.0/24", None, 253),
             ("10.9.0.0/29", None, 5),

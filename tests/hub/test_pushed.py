@@ -59,15 +59,18 @@ class IgnoredTests(SynchronousTestCase):
         """What could run a program, change a file or is unknown is ignored, and named."""
         options = [
             "up /bin/sh", "script-security 3", "plugin evil.so", "setenv LD_PRELOAD x", "log /etc/passwd", "dev tun7",
-            "iproute /tmp/ip", "verb 11", "no-such-option", "remote 192.0.2.66", "ca other.pem", "user root", "compress lz4",
+            "iproute /tmp/ip", "verb 11", "no-such-option", "remote 192.0.2.66", "ca other.pem", "user root",
+            "compress lz4",
         ]  # fmt: skip
         self.assertEqual(read_pushed(options), Tunnel(ignored=options))
 
     def test_malformed(self) -> None:
         """A malformed allowed option is ignored by name and leaves the rest alone."""
         options = [
-            "ifconfig", "ifconfig 10.9.0.2", "ifconfig 10.9.0.2 255.0.255.0", "ifconfig x y", "ifconfig-ipv6 fd00::/129",
-            "ifconfig-ipv6", "route", "route 10.1.2.3 255.0.0.0", "route 127.0.0.0 255.0.0.0", "route 224.0.0.0 240.0.0.0",
+            "ifconfig", "ifconfig 10.9.0.2", "ifconfig 10.9.0.2 255.0.255.0", "ifconfig x y",
+            "ifconfig-ipv6 fd00::/129",
+            "ifconfig-ipv6", "route", "route 10.1.2.3 255.0.0.0", "route 127.0.0.0 255.0.0.0",
+            "route 224.0.0.0 240.0.0.0",
             "route-ipv6 ::1/128", "route-ipv6 x", "route-gateway dhcp", "tun-mtu 99", f"tun-mtu {LARGEST_MTU + 1}",
             "tun-mtu -5", "ping -1", "ping 86401", "ping x", "ping-restart", "ping " + "9" * 5000,
         ]  # fmt: skip

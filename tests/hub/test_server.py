@@ -83,7 +83,9 @@ class VerdictTests(SynchronousTestCase):
 
     def test_push_of_its_own(self) -> None:
         """A verdict's options go to this client alone."""
-        world = World(Options(verdict=lambda request: Verdict(True, push=(f"route 10.{request.member}.0.0 255.255.0.0",))))
+        world = World(
+            Options(verdict=lambda request: Verdict(True, push=(f"route 10.{request.member}.0.0 255.255.0.0",)))
+        )
         clients = [world.client(number, SIGNER.issue(f"device {number}")) for number in (1, 2)]
         world.run(1, world.connected(*clients))
         for number, client in enumerate(clients, 1):
@@ -276,8 +278,17 @@ class StopTests(SynchronousTestCase):
 
 class SegmentSizeTests(SynchronousTestCase):
     def test_inner_mss(self) -> None:
-        """The largest inner segment fills the outer packet exactly, by family and data format; 0 turns it off."""
+        """The largest inner segment fills the outer packet exactly, by family and data format; 0 turns it off.
+
+        A value without room for the headers gives a small segment and not a negative one.
+        """
         v4, v6 = Endpoint("wire", ("192.0.2.1", 1)), Endpoint("wire", ("2001:db8::1", 1, 0, 0))
-        table = [(1492, v4, 3, 1492 - 28 - 24 - 40), (1492, v6, 3, 1492 - 48 - 24 - 40), (1492, v4, None, 1403), (0, v4, 3, 0)]
+        table = [
+            (1492, v4, 3, 1492 - 28 - 24 - 40),
+            (1492, v6, 3, 1492 - 48 - 24 - 40),
+            (1492, v4, None, 1403),
+            (0, v4, 3, 0),
+            (1, v6, 3, 100),
+        ]
         for mssfix, endpoint, peer_id, mss in table:
             self.assertEqual(inner_mss(mssfix, endpoint, peer_id), mss)

@@ -46,6 +46,7 @@ class Case:
     tls: str = "1.3"
     version: str = "2.6"
     outer: str = SERVER_V4
+    proto: str = "udp"
     server_lines: tuple[str, ...] = ()
     client_lines: tuple[str, ...] = ()
     port: int = 1194
@@ -63,7 +64,7 @@ class Ends:
         """As it would stand in a stock server.conf."""
         case = self.case
         lines = [
-            "dev tun", "topology subnet", f"port {case.port}", "proto udp" if ":" not in case.outer else "proto udp6",
+            "dev tun", "topology subnet", f"port {case.port}", f"proto {self._proto('tcp-server')}",
             "server 10.99.0.0 255.255.255.0", "server-ipv6 fd00:99::/64", "dh none", "keepalive 10 60", "verb 4",
             f"data-ciphers {case.cipher}", "duplicate-cn", f"tls-version-max {case.tls}", *case.server_lines,
         ]  # fmt: skip
@@ -73,10 +74,15 @@ class Ends:
         """As it would stand in a stock client's profile."""
         case = self.case
         lines = [
-            "client", "dev tun", f"remote {case.outer} {case.port} udp{'6' if ':' in case.outer else ''}", "nobind",
+            "client", "dev tun", f"remote {case.outer} {case.port} {self._proto('tcp-client')}", "nobind",
             "remote-cert-tls server", "verb 4", f"data-ciphers {case.cipher}", "connect-retry 1 2", *case.client_lines,
         ]  # fmt: skip
         return self._write(name, lines, self.client, self._wrapping(server=False))
+
+    def _proto(self, over_tcp: str) -> str:
+        name, _, role = over_tcp.partition("-") if self.case.proto == "tcp" else ("udp", "", "")
+        family = "6" if ":" in self.case.outer else "4"
+        return f"{name}{family}-{role}" if role else f"{name}{family}"
 
     def _wrapping(self, server: bool) -> list[str]:
         protection = self.case.protection

@@ -18,13 +18,13 @@ INPUTS: dict[str, Callable[[Life], None]] = {
     "broke": lambda life: life.broke(),
     "lingered": lambda life: life.lingered(),
 }
-O, J, A, L, G = Stage.OPENING, Stage.JUDGING, Stage.ADMITTED, Stage.LINGERING, Stage.GONE
+OPENS, J, A, L, G = Stage.OPENING, Stage.JUDGING, Stage.ADMITTED, Stage.LINGERING, Stage.GONE
 WAYS: dict[Stage, tuple[str, ...]] = {
-    O: (), J: ("keyed",), A: ("keyed", "admitted"), L: ("refused",), G: ("broke",)
+    OPENS: (), J: ("keyed",), A: ("keyed", "admitted"), L: ("refused",), G: ("broke",)
 }  # fmt: skip
 #: Stage after each input, None where the session never gives it.
 TABLE: dict[Stage, dict[str, Stage | None]] = {
-    O: {"keyed": J, "admitted": None, "refused": L, "left": L, "broke": G, "lingered": None},
+    OPENS: {"keyed": J, "admitted": None, "refused": L, "left": L, "broke": G, "lingered": None},
     J: {"keyed": None, "admitted": A, "refused": L, "left": L, "broke": G, "lingered": None},
     A: {"keyed": A, "admitted": A, "refused": L, "left": L, "broke": G, "lingered": None},
     L: {"keyed": L, "admitted": L, "refused": L, "left": L, "broke": G, "lingered": G},

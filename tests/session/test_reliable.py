@@ -170,7 +170,7 @@ class ReceiveTests(SynchronousTestCase):
 
 class AckBlockTests(SynchronousTestCase):
     def test_newest_first(self) -> None:
-        """Free places repeat the newest acks, as a genuine 2.6 client does: [0], [1,0], [2,1,0], [3,2,1,0], then four."""
+        """Free places repeat the newest acks, as a genuine 2.6 client does: [0], [1,0], [2,1,0], and so on to four."""
         inbox: Inbox[int] = Inbox(0)
         blocks = []
         for message_id in range(6):

@@ -176,7 +176,9 @@ class World:
             limits=options.server_limits if server else options.client_limits,
         )
 
-    def client(self, number: int = 1, credentials: Credentials = CLIENT_CREDENTIALS, keys: ClientKeys | None = None) -> Node:
+    def client(
+        self, number: int = 1, credentials: Credentials = CLIENT_CREDENTIALS, keys: ClientKeys | None = None
+    ) -> Node:
         """A client that has begun to connect."""
         place = (f"192.0.2.{number}", 40000 + number)
         plane = Userspace()
@@ -251,6 +253,22 @@ def ipv4_packet(source: bytes, destination: bytes, payload: bytes) -> bytes:
 
 
 __all__ = [
-    "CIPHERS", "Connected", "Disconnected", "Havoc", "Joined", "Left", "Limits", "Options", "PROTECTIONS",
-    "SERVER_ADDRESS", "SERVER_PLACE", "SIGNER", "Node", "Verdict", "World", "address_of", "ipv4_packet", "keys_of",
-]  # fmt: skip
+    "CIPHERS",
+    "PROTECTIONS",
+    "SERVER_ADDRESS",
+    "SERVER_PLACE",
+    "SIGNER",
+    "Connected",
+    "Disconnected",
+    "Havoc",
+    "Joined",
+    "Left",
+    "Limits",
+    "Node",
+    "Options",
+    "Verdict",
+    "World",
+    "address_of",
+    "ipv4_packet",
+    "keys_of",
+]

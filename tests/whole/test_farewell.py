@@ -23,7 +23,10 @@ from tvpn.hub.server import ServerRules
 from tvpn.plane.verbs import Endpoint, PeerSpec
 
 RULES = ServerRules(
-    IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64"), ("ping 10", "ping-restart 60"), PeerSpec(ping=10, timeout=60)
+    IPv4Network("10.9.0.0/24"),
+    IPv6Network("fd00:9::/64"),
+    ("ping 10", "ping-restart 60"),
+    PeerSpec(ping=10, timeout=60),
 )
 
 
@@ -81,7 +84,16 @@ class RefusedCertificateTests(SynchronousTestCase):
         _, client, _ = self.ends(Options(server_credentials=SIGNER.issue("mallory")))
         self.assertIn("not made for its role", client)
 
-    def test_own_nobody(self) -> None:
+    def test_without_key_usage(self) -> None:
+        """A certificate without key usage is refused on both sides, though TLS itself would take it."""
+        bare = SIGNER.issue("bare", "server", usage=False)
+        _, client, _ = self.ends(Options(server_credentials=bare))
+        self.assertEqual(client, "bare: certificate is not made for a server")
+        _, client, server = self.ends(Options(), SIGNER.issue("bare", usage=False))
+        self.assertEqual(client, "the server refused us: certificate is not made for a client")
+        self.assertEqual(server, ["bare: certificate is not made for a client"])
+
+    def test_place_stays_free(self) -> None:
         """Who was refused is gone after the linger time, and its place is not taken."""
         world, _, _ = self.ends(Options(), SIGNER.issue("late", begins=-30, ends=-3))
         client = world.client(2)

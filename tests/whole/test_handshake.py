@@ -93,7 +93,11 @@ class MatrixTests(SynchronousTestCase):
 
     def test_other_protections_key(self) -> None:
         """A client of another group, or with another protection, is not even answered."""
-        for server, client_protection in (("tls-crypt", "none"), ("tls-auth", "tls-crypt"), ("tls-crypt-v2", "tls-crypt")):
+        for server, client_protection in (
+            ("tls-crypt", "none"),
+            ("tls-auth", "tls-crypt"),
+            ("tls-crypt-v2", "tls-crypt"),
+        ):
             world = World(Options(server))
             _, keys = keys_of(client_protection)
             client = world.client(keys=keys)
@@ -110,7 +114,9 @@ class LossTests(SynchronousTestCase):
         world = World(options)
         client = world.client()
         if not world.run(MINUTE, world.connected(client)):
-            trace = "\n".join(f"{at:.3f} {sender[0]} {data[:9].hex()} {len(data)}" for at, sender, _, data in world.trace)
+            trace = "\n".join(
+                f"{at:.3f} {sender[0]} {data[:9].hex()} {len(data)}" for at, sender, _, data in world.trace
+            )
             self.fail(f"seed {options.seed} of {options}: {client.events}\n{trace}")
         return world.now - 1000
 

@@ -46,7 +46,7 @@ class RenegotiationTests(SynchronousTestCase):
         self.assertEqual(world.server.told(Left) + client.told(Disconnected), [])
 
     def test_no_packet_is_lost(self) -> None:
-        """Renegotiations every 5 s of a minute, begun by server, client or both: 0 lost, key ids 0 to 7, then 1 to 4."""
+        """Renegotiations every 5 s of a minute, begun by server, client or both: 0 lost, ids 0 to 7, then 1 to 4."""
         for protection in PROTECTIONS:
             for side in ("server", "client", "both"):
                 server, client = limits_of(side)

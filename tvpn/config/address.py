@@ -17,7 +17,6 @@ from tvpn.config.value import number, single
 Family = Literal[0, 4, 6]
 DEFAULT_PORT = 1194
 AUTO_SERVER = IPv4Network("10.87.0.0/24")
-TCP_LATER = "TCP arrives in a later release; use udp"
 _GATEWAYS = ("vpn_gateway", "net_gateway", "remote_host")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})?")
 
@@ -26,7 +25,7 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})?")
 class Listen:
     """An address to serve at; no interface means every IPv4 and IPv6 address, line 0 that no line says so."""
 
-    protocol: Literal["udp"]
+    protocol: Literal["udp", "tcp"]
     interface: str | None
     port: int
     line: int = 0
@@ -70,7 +69,7 @@ def interface(given: Given) -> str:
 
 
 def protocol(given: Given) -> Protocol:
-    """``udp``, ``udp4``, ``tcp6-client`` ...; TCP is told apart here and refused where it would be used."""
+    """``udp``, ``udp4``, ``tcp6-client`` ...; which end of a connection this is, the role says."""
     return parse_protocol(single(given))
 
 
@@ -78,33 +77,23 @@ def parse_protocol(value: str) -> Protocol:
     """One protocol word; raises ValueError for any other."""
     found = re.fullmatch(r"(udp|tcp)([46]?)(-client|-server)?", value)
     if found is None or (found[1] == "udp" and found[3]):
-        raise ValueError(f"cannot be {value!r}; write udp, udp4 or udp6")
+        raise ValueError(f"cannot be {value!r}; write udp, udp4, udp6, tcp, tcp4 or tcp6")
     family: Family = 4 if found[2] == "4" else 6 if found[2] == "6" else 0
     return Protocol("tcp" if found[1] == "tcp" else "udp", family)
 
 
-def udp(given: Given) -> Protocol:
-    """A protocol of this release."""
-    found = protocol(given)
-    if found.name == "tcp":
-        raise ValueError(TCP_LATER)
-    return found
-
-
 def listen(given: Given) -> Listen:
-    r"""``udp:1194`` or ``udp:1194:interface=192.0.2.1``, with ``\:`` for a colon (Twisted's endpoint text)."""
+    r"""``udp:1194`` or ``tcp:443:interface=192.0.2.1``, with ``\:`` for a colon (Twisted's endpoint text)."""
     parts = endpoint_parts(single(given))
-    if parts[0] == "tcp":
-        raise ValueError(TCP_LATER)
-    if parts[0] != "udp" or len(parts) not in (2, 3):
-        raise ValueError("is no address to listen at; write udp:1194 or udp:1194:interface=192.0.2.1")
+    if parts[0] not in ("udp", "tcp") or len(parts) not in (2, 3):
+        raise ValueError("is no address to listen at; write udp:1194 or tcp:443:interface=192.0.2.1")
     where = None
     if len(parts) == 3:
         name, _, value = parts[2].partition("=")
         if name != "interface":
             raise ValueError(f"does not know {parts[2]!r}; write interface=ADDRESS, each colon in it as \\:")
         where = str(_address(value))
-    return Listen("udp", where, number(0, 65535)(given.meaning(parts[1])), given.line)
+    return Listen("tcp" if parts[0] == "tcp" else "udp", where, number(0, 65535)(given.meaning(parts[1])), given.line)
 
 
 def endpoint_parts(value: str) -> list[str]:

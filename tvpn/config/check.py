@@ -44,9 +44,9 @@ def _check_server(made: Draft, source: Path) -> None:
             "is missing; a server needs a network: server = 10.87.0.0/24 in [tunnel] (OpenVPN: server "
             "10.87.0.0 255.255.255.0)", file=source, option="server",
         )  # fmt: skip
-    seen: dict[tuple[str | None, int], int] = {}
+    seen: dict[tuple[str, str | None, int], int] = {}
     for listen in made.values["transport"]["listen"]:
-        key = (listen.interface, listen.port)
+        key = (listen.protocol, listen.interface, listen.port)
         if key in seen and listen.port:
             place = made.places["transport", "listen"]
             raise next(each for each in place if each.line == listen.line).error(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from tvpn.config.address import DEFAULT_PORT, TCP_LATER, Listen, Protocol, Remote
+from tvpn.config.address import DEFAULT_PORT, Listen, Protocol, Remote
 from tvpn.config.draft import Draft
 from tvpn.config.given import Given
 from tvpn.errors import ConfigError
@@ -72,24 +72,25 @@ def _fold_listen(made: Draft) -> None:
     where = transport.get("lport", transport.get("port", DEFAULT_PORT))
     interface = transport.get("local")
     # udp6 stays at every address, since OpenVPN's udp6 socket serves IPv4 too.
-    if interface is None and transport.get("proto", Protocol("udp", 0)).family == 4:
+    protocol = transport.get("proto", Protocol("udp", 0))
+    if interface is None and protocol.family == 4:
         interface = "0.0.0.0"
-    transport["listen"] = (Listen("udp", interface, where, 0 if old is None else old.line),)
+    transport["listen"] = (Listen(protocol.name, interface, where, 0 if old is None else old.line),)
 
 
 def _fold_remotes(made: Draft) -> None:
     transport = made.values["transport"]
     where = transport.get("rport", transport.get("port", DEFAULT_PORT))
-    family = transport.get("proto", Protocol("udp", 0)).family
-    kept: list[Remote] = []
+    default = transport.get("proto", Protocol("udp", 0))
+    remotes: list[Remote] = []
     for index, remote in enumerate(transport.get("remote", ())):
-        if remote.protocol == "tcp":
-            made.warn(made.place("transport", "remote", index), f"{remote.host} is left out: {TCP_LATER}")
-        else:
-            kept.append(replace(remote, port=remote.port or where, family=remote.family or family))
-    if made.has("transport", "remote") and not kept:
-        raise made.place("transport", "remote", 0).error(TCP_LATER)
-    transport["remote"] = tuple(kept)
+        protocol = Protocol(remote.protocol, remote.family or default.family)
+        if len(made.place("transport", "remote", index).arguments) < 3:
+            protocol = default
+        remotes.append(
+            replace(remote, port=remote.port or where, family=protocol.family, protocol=protocol.name)
+        )
+    transport["remote"] = tuple(remotes)
     own = made.first_of("transport", "lport", "local")
     if own is not None:
         made.warn(own, "ignored: a client takes any own address and port")

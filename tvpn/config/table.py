@@ -47,12 +47,12 @@ class Transport:
     """How packets travel between the ends."""
 
     listen: tuple[Listen, ...] = options(
-        address.listen, "serve here: udp:PORT or udp:PORT:interface=ADDRESS; default udp:1194, IPv4 and IPv6"
+        address.listen, "serve here: udp:PORT, tcp:PORT or with :interface=ADDRESS; default udp:1194, IPv4 and IPv6"
     )
     advertise: tuple[Remote, ...] = options(
         address.advertised, "host[:port] that clients reach this server at, written into their profiles"
     )
-    remote: tuple[Remote, ...] = options(address.remote, "server to call: HOST [PORT [udp]]; tried in order")
+    remote: tuple[Remote, ...] = options(address.remote, "server to call: HOST [PORT [udp or tcp]]; tried in order")
     remote_random: bool = option(value.flag, False, "try the remotes in random order")
     connect_retry: tuple[int, int] = option(
         value.pair(1, DAY, second=300), (1, 300), "seconds between attempts, at first and at most"
@@ -64,7 +64,7 @@ class Transport:
     float: bool = option(value.flag, False, "let the other end change its address")
     sndbuf: int | None = option(value.number(0, 2**30), None, "bytes of the socket's send buffer")
     rcvbuf: int | None = option(value.number(0, 2**30), None, "bytes of the socket's receive buffer")
-    proto: address.Protocol | None = option(address.udp, None, "udp, udp4 or udp6", ini=False)
+    proto: address.Protocol | None = option(address.protocol, None, "udp, udp4, udp6, tcp, tcp4 or tcp6", ini=False)
     port: int | None = option(address.port, None, "port of both ends", ini=False)
     lport: int | None = option(value.number(0, 65535), None, "own port", ini=False)
     rport: int | None = option(address.port, None, "port of the other end", ini=False)

@@ -16,6 +16,7 @@ from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived,
 from tvpn.session.life import Stage
 from tvpn.session.peer import Opening, Terms
 from tvpn.wire.header import NO_SESSION, SESSION_ID_SIZE
+from tvpn.wire.option import options_string_on_stream
 
 SERVER = 0
 """The plane's number for the one peer we have."""
@@ -67,11 +68,12 @@ class ClientHub:
         self._keys = keys
         self._plane = plane
         self._spec = spec
+        self._stream = False
         self._mssfix = mssfix
         self._events: list[HubEvent] = []
 
-    def connect(self, endpoint: Endpoint, now: float) -> None:
-        """Begin a session with the server at this endpoint."""
+    def connect(self, endpoint: Endpoint, now: float, stream: bool = False) -> None:
+        """Begin a session with the server at this endpoint; ``stream``: on a TCP connection."""
         self._plane.remove(SERVER)
         session_id = self._terms.random(SESSION_ID_SIZE)
         while session_id == NO_SESSION:
@@ -79,7 +81,16 @@ class ClientHub:
         envelope, static_key = self._keys.envelope(self._terms.wall())
         opening = Opening(session_id, b"", envelope, static_key)
         self.endpoint = endpoint
-        self.session = ClientSession(self._terms, opening, now, self._keys.tls_crypt_v2)
+        self._stream = stream
+        terms = self._terms
+        if stream:
+            terms = replace(terms, options=options_string_on_stream(terms.options, server=False))
+        self.session = ClientSession(terms, opening, now, self._keys.tls_crypt_v2)
+
+    def disconnected(self, now: float) -> None:
+        """The TCP connection is over."""
+        if self.session is not None and self.session.stage not in (Stage.LINGERING, Stage.GONE):
+            self._lose("the connection was closed")
 
     # What comes in
 
@@ -146,7 +157,8 @@ class ClientHub:
             wire_peer_id=peer_id,
             ping=self._spec.ping if tunnel.ping is None else tunnel.ping,
             timeout=self._spec.timeout if tunnel.ping_restart is None else tunnel.ping_restart,
-            mss=inner_mss(self._mssfix, self.endpoint, peer_id),
+            mss=inner_mss(self._mssfix, self.endpoint, peer_id, self._stream),
+            is_stream=self._stream,
         )
         self._plane.add(SERVER, self.endpoint, spec, now)
 

@@ -7,7 +7,7 @@ else is a Drop, and silence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tvpn.crypto.replay import Stamp
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ServerKey, split_wrapped_key
@@ -26,6 +26,7 @@ from tvpn.wire.control import (
     encode_early_negotiation,
 )
 from tvpn.wire.header import CARRIES_WRAPPED_KEY, CLIENT_RESETS, SESSION_ID_SIZE, Opcode
+from tvpn.wire.option import options_string_on_stream
 
 ANSWER_BURST = 64
 ANSWERS_PER_SECOND = 2.0
@@ -61,18 +62,24 @@ class Door:
     def __init__(self, terms: Terms, keys: ControlKeys, has_room: Callable[[], bool]) -> None:
         """``has_room``: whether a client may get state on its first packet."""
         self._terms = terms
+        self._stream_terms = replace(terms, options=options_string_on_stream(terms.options, server=True))
         self._keys = keys
         self._has_room = has_room
         self._cookies = CookieJar(terms.random(32), terms.limits.hand_window)
         self._buckets = Buckets(ANSWER_BURST, ANSWERS_PER_SECOND)
 
-    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> bytes | ServerSession:
-        """The answer to a reset, or the session that this datagram is then to be fed to; raises Drop."""
+    def receive(self, endpoint: Endpoint, datagram: bytes, now: float, stream: bool = False) -> bytes | ServerSession:
+        """The answer to a reset, or the session that this datagram is then to be fed to; raises Drop.
+
+        ``stream``: it came by a TCP connection, which has proved the address.
+        """
         opcode, key_id, _ = decode_header(datagram)
         if key_id != 0:
             raise Drop("first-key-id")
         if opcode in CLIENT_RESETS:
-            return self._greet(endpoint, datagram, now)
+            return self._greet(endpoint, datagram, now, stream)
+        if stream:
+            raise Drop("opcode-out-of-place")
         if opcode in (Opcode.CONTROL, Opcode.ACK, Opcode.CONTROL_WKC):
             return self._enter(endpoint, datagram, now)
         raise Drop("opcode-out-of-place")
@@ -91,13 +98,15 @@ class Door:
         stamp, body = wrapping.unwrap(datagram)
         return Knock(ControlPacket.decode(datagram[:HEADER_SIZE], body), stamp, wrapping, static_key)
 
-    def _greet(self, endpoint: Endpoint, datagram: bytes, now: float) -> bytes | ServerSession:
+    def _greet(self, endpoint: Endpoint, datagram: bytes, now: float, stream: bool = False) -> bytes | ServerSession:
         opcode, _, client_id = decode_header(datagram)
         knock = self._unwrap(datagram, opcode)
         if knock.packet.acks or knock.packet.message_id != 0:
             raise Drop("reset-malformed")
         if not self._buckets.take(prefix_of(endpoint.address), now):
             raise Drop("reset-rate")
+        if stream:
+            return self._session(knock, self._terms.random(SESSION_ID_SIZE), client_id, now, stream=True)
         payload = b""
         if opcode is Opcode.HARD_RESET_CLIENT_V3:
             first_id = knock.stamp.packet_id if knock.stamp is not None else 0
@@ -123,10 +132,12 @@ class Door:
         if self._keys.force_cookie or not self._has_room():
             raise Drop("no-early-negotiation")
         session_id = self._terms.random(SESSION_ID_SIZE)
-        return self._session(knock, session_id, client_id, now, stateless=False)
+        return self._session(knock, session_id, client_id, now)
 
-    def _session(self, knock: Knock, own: bytes, client: bytes, now: float, stateless: bool) -> ServerSession:
+    def _session(
+        self, knock: Knock, own: bytes, client: bytes, now: float, stateless: bool = False, stream: bool = False
+    ) -> ServerSession:
         # A stateless answer has used packet id 1 already.
         envelope = Envelope(knock.wrapping, int(self._terms.wall()), 2 if stateless else 1)
         opening = Opening(own, client, envelope, knock.static_key)
-        return ServerSession(self._terms, opening, now, stateless)
+        return ServerSession(self._stream_terms if stream else self._terms, opening, now, stateless)

@@ -66,6 +66,13 @@ class Complaint:
 
 
 @dataclass(frozen=True, slots=True)
+class HangUp:
+    """This TCP connection is of no more use: close it."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """Our client is admitted and has been told this."""
 
@@ -80,4 +87,4 @@ class Disconnected:
     retry: bool
 
 
-HubEvent = VerdictRequest | Joined | Leased | Moved | Left | Complaint | Connected | Disconnected
+HubEvent = VerdictRequest | Joined | Leased | Moved | Left | Complaint | HangUp | Connected | Disconnected

@@ -8,10 +8,11 @@ from ipaddress import IPv4Network, IPv6Network
 from tvpn.crypto.seal import OVERHEAD
 from tvpn.errors import Drop
 from tvpn.hub.door import ControlKeys, Door
-from tvpn.hub.event import Complaint, HubEvent, Joined, Leased, Left, Moved, VerdictRequest
+from tvpn.hub.event import Complaint, HangUp, HubEvent, Joined, Leased, Left, Moved, VerdictRequest
 from tvpn.hub.pool import Pool
 from tvpn.hub.prefix import Tally, prefix_of
 from tvpn.hub.roster import Member, Roster
+from tvpn.hub.streams import Streams
 from tvpn.plane.verbs import (
     Endpoint,
     Floated,
@@ -32,6 +33,9 @@ MOST_HALF_OPEN = 1000
 #: Of those, how many may have got state on their very first packet.
 MOST_UNPROVEN = 64
 _TCP_AND_IPV4_HEADER = 40
+_UDP_HEADER, _TCP_AND_LENGTH = 8, 22
+#: A smaller mssfix leaves no room for headers; then segments are as small as is of any use.
+_SMALLEST_MSS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class ServerHub:
         self._door = Door(terms, keys, lambda: self._half_open < MOST_UNPROVEN)
         self._tally = Tally()
         self._events: list[HubEvent] = []
+        self._streams = Streams()
         self._answers: list[tuple[Endpoint, bytes]] = []
         self._speaking: dict[int, Member] = {}
         self._stopping = False
@@ -93,19 +98,32 @@ class ServerHub:
         if member is None:
             if self._stopping:
                 raise Drop("server-stopping")
-            outcome = self._door.receive(endpoint, datagram, now)
+            outcome = self._door.receive(endpoint, datagram, now, endpoint in self._streams)
             if isinstance(outcome, bytes):
                 self._answers.append((endpoint, outcome))
                 return
             if self._half_open >= MOST_HALF_OPEN:
                 raise Drop("half-open-full")
             member = self.roster.add(endpoint, outcome, now)
+            self._streams.settle(endpoint)
         try:
             member.session.receive(datagram, now)
             if member.peer is not None:
                 self._plane.heard(member.peer, now)
         finally:
             self._follow(member, now)
+
+    def connected(self, endpoint: Endpoint, now: float) -> None:
+        """A TCP connection was made."""
+        if self._stopping or not self._streams.add(endpoint, now):
+            self._events.append(HangUp(endpoint))
+
+    def disconnected(self, endpoint: Endpoint, now: float) -> None:
+        """A TCP connection is over, and with it the sessions on it."""
+        self._streams.remove(endpoint)
+        for member in self.roster:
+            if member.endpoint == endpoint and member.session.stage is not Stage.GONE:
+                self._dismiss(member, "its connection was closed", now)
 
     def _complain(self, reason: str, endpoint: Endpoint, now: float) -> None:
         self.drops[reason] = self.drops.get(reason, 0) + 1
@@ -151,6 +169,9 @@ class ServerHub:
         if member.session.stage is Stage.GONE:
             self._vacate(member)
             self.roster.remove(member)
+            if member.endpoint in self._streams:
+                self._streams.remove(member.endpoint)
+                self._events.append(HangUp(member.endpoint))
         else:
             self.roster.schedule(member)
 
@@ -258,8 +279,9 @@ class ServerHub:
         rules, agreement = self._rules, member.session.agreement
         wire_peer_id = agreement.peer_id if agreement is not None else None
         addresses = member.lease.packed if member.lease is not None else ()
-        mss = inner_mss(rules.mssfix, member.endpoint, wire_peer_id)
-        return replace(rules.plane, addresses=addresses, wire_peer_id=wire_peer_id, mss=mss)
+        stream = member.endpoint in self._streams
+        mss = inner_mss(rules.mssfix, member.endpoint, wire_peer_id, stream)
+        return replace(rules.plane, addresses=addresses, wire_peer_id=wire_peer_id, mss=mss, is_stream=stream)
 
     # What goes out
 
@@ -280,9 +302,13 @@ class ServerHub:
         return events
 
     def deadline(self) -> float | None:
-        return self.roster.deadline()
+        times = [at for at in (self.roster.deadline(), self._streams.deadline()) if at is not None]
+        return min(times, default=None)
 
     def tick(self, now: float) -> None:
+        for endpoint in self._streams.take_overdue(now):
+            self._complain("stream-idle", endpoint, now)
+            self._events.append(HangUp(endpoint))
         for member in self.roster.take_due(now):
             member.session.tick(now)
             self._follow(member, now)
@@ -301,9 +327,10 @@ class ServerHub:
             self.disconnect(member.number, reason, now)
 
 
-def inner_mss(mssfix: int, endpoint: Endpoint, wire_peer_id: int | None) -> int:
-    """The MSS for inner IPv4 that keeps whole outer packets within ``mssfix``; 0 when that is 0."""
+def inner_mss(mssfix: int, endpoint: Endpoint, wire_peer_id: int | None, stream: bool = False) -> int:
+    """The MSS for inner IPv4 that keeps whole outer packets within ``mssfix``, at least 100; 0 when that is 0."""
     if not mssfix:
         return 0
-    outer = 48 if ":" in str(endpoint.address[0]) else 28
-    return mssfix - outer - OVERHEAD[1 if wire_peer_id is None else 4] - _TCP_AND_IPV4_HEADER
+    outer = (40 if ":" in str(endpoint.address[0]) else 20) + (_TCP_AND_LENGTH if stream else _UDP_HEADER)
+    mss = mssfix - outer - OVERHEAD[1 if wire_peer_id is None else 4] - _TCP_AND_IPV4_HEADER
+    return max(mss, _SMALLEST_MSS)

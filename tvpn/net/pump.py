@@ -7,14 +7,14 @@ service what happened, and set the timer anew.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from tvpn.hub.event import HubEvent
+from tvpn.hub.event import HangUp, HubEvent
+from tvpn.net.link import Link
 from tvpn.net.tun import TunDevice
-from tvpn.net.udp import UDPLink
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Arrival, Endpoint, PlaneEvent, TunPacket
 from tvpn.wire.header import DATA_FIRST_BYTES
@@ -32,6 +32,11 @@ class Hub(Protocol):
     def take_events(self) -> list[HubEvent]: ...
     def deadline(self) -> float | None: ...
     def tick(self, now: float) -> None: ...
+
+
+def link_of(endpoint: Endpoint) -> Link:
+    """Below the line a link is only something to compare; up here it is ours."""
+    return cast(Link, endpoint.link)
 
 
 class Pump:
@@ -60,7 +65,7 @@ class Pump:
         self._plane.outward(batch, now)
         self.flush(now)
 
-    def from_network(self, link: UDPLink, batch: list[Arrival]) -> None:
+    def from_network(self, link: Link, batch: list[Arrival]) -> None:
         now = self._now()
         data = [arrival for arrival in batch if arrival[3][0] in DATA_FIRST_BYTES]
         if data:
@@ -81,23 +86,20 @@ class Pump:
             self._hub.observe(event, now)
         self._send(now)
         for told in self._hub.take_events():
-            self._tell(told)
+            if isinstance(told, HangUp):
+                link_of(told.endpoint).close()
+            else:
+                self._tell(told)
         self._set_timer(now)
 
     def _send(self, now: float) -> None:
         for endpoint, datagram in self._hub.transmit(now):
-            self._link(endpoint).send(endpoint.address, endpoint.local, len(datagram), datagram)
+            link_of(endpoint).send(endpoint.address, endpoint.local, len(datagram), datagram)
         packets, departures = self._plane.take()
         for endpoint, segment, buffer in departures:
-            self._link(endpoint).send(endpoint.address, endpoint.local, segment, buffer)
+            link_of(endpoint).send(endpoint.address, endpoint.local, segment, buffer)
         if packets and self._tun is not None:
             self._tun.write(packets)
-
-    def _link(self, endpoint: Endpoint) -> UDPLink:
-        link = endpoint.link
-        if not isinstance(link, UDPLink):
-            raise TypeError(f"{link!r} is no link of ours")
-        return link
 
     def _set_timer(self, now: float) -> None:
         deadlines = [at for at in (self._plane.deadline(), self._hub.deadline()) if at is not None]

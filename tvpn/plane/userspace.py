@@ -214,11 +214,11 @@ class Userspace:
         try:
             packet_id, plain = slot.opener.open(datagram, header_size)
         except Drop as drop:
-            counters.drop(drop.reason)
+            self._reject(peer, endpoint, drop.reason)
             return
         newest = packet_id > slot.window.highest
         if not slot.window.accept(packet_id):
-            counters.drop("data-replayed")
+            self._reject(peer, endpoint, "data-replayed")
             return
         if endpoint != peer.endpoint and not self._follow(peer, endpoint, newest):
             counters.drop("wrong-address")
@@ -232,6 +232,12 @@ class Userspace:
             self._events.append(Opened(peer.number, slot.key_id))
         self._deliver(peer, plain)
 
+    def _reject(self, peer: PlanePeer, endpoint: Endpoint, reason: str) -> None:
+        """Count it; on the peer's own stream it means that the stream is broken."""
+        peer.counters.drop(reason)
+        if peer.spec.is_stream and endpoint == peer.endpoint:
+            self._events.append(Gone(peer.number, f"its stream is broken: {reason}"))
+
     def _peer_of(self, endpoint: Endpoint, datagram: bytes) -> tuple[int, PlanePeer | None]:
         """By peer id in V2, by address in V1 and where the sender knows no peer id."""
         if datagram[0] < _FIRST_V2:
@@ -243,7 +249,7 @@ class Userspace:
 
     def _follow(self, peer: PlanePeer, endpoint: Endpoint, newest: bool) -> bool:
         """Whether a packet from elsewhere counts. Only the newest one moves the peer (never to another's place)."""
-        if peer.spec.is_server:
+        if peer.spec.is_server or peer.spec.is_stream:
             return False
         if not newest or endpoint.link != peer.endpoint.link:
             return True

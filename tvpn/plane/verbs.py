@@ -48,6 +48,8 @@ class PeerSpec:
     most_packets: int = 0
     is_server: bool = False
     """The peer is our server: all we send goes to it, it may send from any address, and it does not float."""
+    is_stream: bool = False
+    """The peer is on a TCP connection: it does not float, and a packet that does not open ends it."""
 
 
 @dataclass(slots=True)

@@ -122,7 +122,7 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     policy = Policy(database, allow_list=state is not None)
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
     device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes)
-    listen = plan_sockets([(place.interface, place.port) for place in settings.listen])
+    listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])
     return ServerService(
         reactor, hub, plane, policy, database, device, listen, tunnel.nat, settings.log.verb,
         None if state is None else holder, _notes(settings, state),
@@ -194,7 +194,7 @@ def build_client(settings: Settings, reactor: Any) -> ClientService:
     terms = _terms(settings, ContextHolder(lambda: _context(settings, None)), server=False)
     plane = Userspace()
     hub = ClientHub(terms, client_keys(settings), plane, spec=_spec(settings), mssfix=tunnel.mssfix)
-    remotes = [(remote.host, remote.port, remote.family) for remote in settings.remotes]
+    remotes = [(remote.protocol, remote.host, remote.port, remote.family) for remote in settings.remotes]
     if transport.remote_random:
         secrets.SystemRandom().shuffle(remotes)
     routes = [route.network for route in (*tunnel.route, *tunnel.route_ipv6)]
@@ -280,7 +280,8 @@ def _key(settings: Settings, word: str, material: Material, read: Callable[[str]
     try:
         return read(material.text)
     except KeyFileError as error:
-        raise ConfigError(f"{material.origin}: {error}; make one with: openvpn --genkey", file=settings.source, option=word) from None
+        message = f"{material.origin}: {error}; make one with: openvpn --genkey"
+        raise ConfigError(message, file=settings.source, option=word) from None
 
 
 def _build_manhole(settings: Settings, reactor: Any, vpn: ServerService | ClientService, state: State | None) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
@@ -21,6 +24,7 @@ from tvpn.hub.pushed import Tunnel
 from tvpn.net.clock import now
 from tvpn.net.netlink import Netlink
 from tvpn.net.pump import Pump
+from tvpn.net.tcp import TCPFactory, TCPLink
 from tvpn.net.tun import TunDevice, open_tun
 from tvpn.net.udp import UDPLink, open_udp
 from tvpn.plane.userspace import Userspace
@@ -28,24 +32,25 @@ from tvpn.plane.verbs import Address, Endpoint
 from tvpn.service.ending import fail
 from tvpn.service.narrator import sentence
 
+CONNECT_TIMEOUT = 15.0
 FAREWELL = 1.0
 """Seconds for the server to hear that we leave."""
 
 
 class ClientService(Service):
-    """``twistd tvpn`` as a client. ``remotes``: (host, port, family or 0)."""
+    """``twistd tvpn`` as a client. ``remotes``: (udp or tcp, host, port, family or 0)."""
 
     _log = Logger()
     name = "vpn"
 
     def __init__(
-        self, reactor: Any, hub: ClientHub, plane: Userspace, remotes: Sequence[tuple[str, int, int]], device: str,
+        self, reactor: Any, hub: ClientHub, plane: Userspace, remotes: Sequence[tuple[str, str, int, int]], device: str,
         mtu: int, backoff: Backoff, routes: Sequence[IPv4Network | IPv6Network],
     ) -> None:  # fmt: skip
         self.hub = hub
         self.plane = plane
         self.pump = Pump(plane, hub, reactor, now, self._tell)
-        self.link: UDPLink | None = None
+        self.link: UDPLink | TCPLink | None = None
         self.tun: TunDevice | None = None
         self.tunnel: Tunnel | None = None
         self._reactor = reactor
@@ -69,20 +74,47 @@ class ClientService(Service):
         ensureDeferred(self._connect()).addErrback(self._connect_failed)
 
     async def _connect(self) -> None:
-        host, port, family = self._remotes[self._next % len(self._remotes)]
+        protocol, host, port, family = self._remotes[self._next % len(self._remotes)]
         self._next += 1
         family, address = await deferToThread(resolve, host, port, family)
         if not self.running:
             return
-        if self.link is not None:
-            self.link.close()
+        self._log.info("connecting to {host}, {protocol} port {port}", host=address[0], protocol=protocol, port=port)
+        self._close_link()
+        if protocol == "tcp":
+            link = await self._open_stream(str(address[0]), port)
+            self.hub.connect(Endpoint(link, link.address), now(), stream=True)
+        else:
+            self.hub.connect(Endpoint(self._open_socket(family), address), now())
+        self.pump.stir()
+
+    def _open_socket(self, family: int) -> UDPLink:
         any_address = "::" if family == socket.AF_INET6 else "0.0.0.0"
         opened = open_udp(family, any_address, 0, several_addresses=False)
-        self.link = UDPLink(opened, self._reactor, self.pump.from_network)
-        self.link.start()
-        self._log.info("connecting to {host}, port {port}", host=address[0], port=port)
-        self.hub.connect(Endpoint(self.link, address), now())
-        self.pump.stir()
+        link = self.link = UDPLink(opened, self._reactor, self.pump.from_network)
+        link.start()
+        return link
+
+    async def _open_stream(self, host: str, port: int) -> TCPLink:
+        endpoint = HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)
+        build = partial(TCPLink, lambda link: None, self.pump.from_network, self._stream_ended)
+        try:
+            link = cast(TCPLink, await endpoint.connect(TCPFactory(build)))
+        except ConnectError as error:
+            raise TvpnError(f"no connection to {host}, tcp port {port}: {error}") from None
+        self.link = link
+        return link
+
+    def _stream_ended(self, link: TCPLink) -> None:
+        if link is self.link:
+            self.link = None
+            self.hub.disconnected(now())
+            self.pump.stir()
+
+    def _close_link(self) -> None:
+        link, self.link = self.link, None
+        if link is not None:
+            link.close()
 
     def _connect_failed(self, failure: Any) -> None:
         if failure.check(TvpnError):
@@ -164,8 +196,7 @@ class ClientService(Service):
             await deferLater(self._reactor, 0.05)
         self.pump.stop()
         self._close_tunnel()
-        if self.link is not None:
-            self.link.close()
+        self._close_link()
         self._log.info("stopped")
 
 

@@ -24,11 +24,11 @@ NFT_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """NAT for the networks behind one TUN device. ``ports``: the UDP ports that the service listens on."""
+    """NAT for the networks behind one TUN device. ``ports``: (udp or tcp, number) that the service listens on."""
 
     device: str
     networks: tuple[IPv4Network | IPv6Network, ...]
-    ports: tuple[int, ...]
+    ports: tuple[tuple[str, int], ...]
     run: Callable[[str], None] = lambda script: load(script)
 
     @property
@@ -46,7 +46,7 @@ class Firewall:
 
     def script(self) -> str:
         """The table in nft's words."""
-        ports = ", ".join(str(port) for port in sorted(set(self.ports)))
+        ports = ", ".join(f"{protocol} . {port}" for protocol, port in sorted(set(self.ports)))
         masquerades = []
         for network in self.networks:
             family = "ip" if network.version == 4 else "ip6"
@@ -56,11 +56,11 @@ class Firewall:
         return f"""table inet {self.table} {{
   chain untracked_in {{
     type filter hook prerouting priority raw; policy accept;
-    iifname != "{self.device}" fib daddr type local udp dport {{ {ports} }} notrack
+    iifname != "{self.device}" fib daddr type local meta l4proto . th dport {{ {ports} }} notrack
   }}
   chain untracked_out {{
     type filter hook output priority raw; policy accept;
-    udp sport {{ {ports} }} notrack
+    meta l4proto . th sport {{ {ports} }} notrack
   }}
   chain isolation {{
     type filter hook forward priority filter; policy accept;

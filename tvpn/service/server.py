@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
@@ -20,9 +21,11 @@ from tvpn.hub.server import ServerHub, Verdict
 from tvpn.net.clock import now, wall
 from tvpn.net.netlink import Netlink
 from tvpn.net.pump import Pump
+from tvpn.net.tcp import TCPFactory, TCPLink, open_tcp
 from tvpn.net.tun import TunDevice, open_tun
 from tvpn.net.udp import UDPLink, open_udp
 from tvpn.plane.userspace import Userspace
+from tvpn.plane.verbs import Endpoint
 from tvpn.service.ending import fail
 from tvpn.service.firewall import Firewall
 from tvpn.service.narrator import is_worth, sentence
@@ -45,13 +48,15 @@ class Renewable(Protocol):
 
 @dataclass(frozen=True)
 class ListenPlan:
-    """Where to listen: (family, host, port)."""
+    """Where to listen: (udp or tcp, family, host, port)."""
 
-    sockets: tuple[tuple[int, str, int], ...]
+    sockets: tuple[tuple[str, int, str, int], ...]
 
     def describe(self) -> str:
-        shown = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for _, host, port in self.sockets]
-        return "udp " + " and ".join(shown)
+        return ", ".join(
+            f"{protocol} [{host}]:{port}" if ":" in host else f"{protocol} {host}:{port}"
+            for protocol, _, host, port in self.sockets
+        )
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,9 @@ class ServerService(Service):
         self.plane = plane
         self.pump = Pump(plane, hub, reactor, now, self._tell)
         self.links: list[UDPLink] = []
+        self.streams: set[TCPLink] = set()
+        self._listeners: list[socket.socket] = []
+        self._ports: list[IListeningPort] = []
         self.tun: TunDevice | None = None
         self._reactor = reactor
         self._policy = policy
@@ -116,9 +124,12 @@ class ServerService(Service):
 
     def _open(self) -> None:
         plan = self._device
-        for family, host, port in self._listen.sockets:
-            opened = open_udp(family, host, port, several_addresses=True)
-            self.links.append(UDPLink(opened, self._reactor, self.pump.from_network))
+        for protocol, family, host, port in self._listen.sockets:
+            if protocol == "tcp":
+                self._listeners.append(open_tcp(family, host, port))
+            else:
+                opened = open_udp(family, host, port, several_addresses=True)
+                self.links.append(UDPLink(opened, self._reactor, self.pump.from_network))
         descriptor, name = open_tun(plan.name)
         self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished)
         self.pump.attach(self.tun)
@@ -132,7 +143,9 @@ class ServerService(Service):
         networks = tuple(network for network in (self._device.ipv4, self._device.ipv6) if network is not None)
         if self._nat == "no":
             return
-        firewall = Firewall(device, networks, tuple(link.port for link in self.links))
+        ports = [("udp", link.port) for link in self.links]
+        ports += [("tcp", int(listener.getsockname()[1])) for listener in self._listeners]
+        firewall = Firewall(device, networks, tuple(ports))
         try:
             firewall.raise_up()
         except TvpnError as error:
@@ -148,6 +161,7 @@ class ServerService(Service):
         super().startService()
         for link in self.links:
             link.start()
+        self._accept()
         if self.tun is not None:
             self.tun.start()
             addresses = ", ".join(str(interface) for interface in self._device.interfaces())
@@ -159,6 +173,23 @@ class ServerService(Service):
             self._log.info("{note}", note=note)
         if self._certificate is not None:
             self._renewal.start(RENEWAL_CHECK, now=False)
+
+    def _accept(self) -> None:
+        """TCP: Twisted's own ports around our listening sockets, a link of each connection."""
+        for listener in self._listeners:
+            factory = TCPFactory(lambda: TCPLink(self._stream_began, self.pump.from_network, self._stream_ended))
+            self._ports.append(self._reactor.adoptStreamPort(listener.fileno(), listener.family, factory))
+            listener.close()
+
+    def _stream_began(self, link: TCPLink) -> None:
+        self.streams.add(link)
+        self.hub.connected(Endpoint(link, link.address), now())
+        self.pump.stir()
+
+    def _stream_ended(self, link: TCPLink) -> None:
+        self.streams.discard(link)
+        self.hub.disconnected(Endpoint(link, link.address), now())
+        self.pump.stir()
 
     def _renew(self) -> None:
         try:
@@ -217,8 +248,12 @@ class ServerService(Service):
 
     def _close(self) -> None:
         self.pump.stop()
+        for port in self._ports:
+            port.stopListening()
         for link in self.links:
             link.close()
+        for stream in list(self.streams):
+            stream.close()
         if self.tun is not None:
             self.tun.close()
         if self._firewall is not None:
@@ -231,14 +266,17 @@ class ServerService(Service):
 WILDCARDS = ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::"))
 
 
-def plan_sockets(places: Sequence[tuple[str | None, int]]) -> ListenPlan:
-    """(interface or None, port) each; None is every address of both families, where the machine has IPv6 at all."""
+def plan_sockets(places: Sequence[tuple[str, str | None, int]]) -> ListenPlan:
+    """(protocol, interface or None, port) each; None is every address of both families, as far as there is IPv6."""
     sockets = []
-    for interface, port in places:
+    for protocol, interface, port in places:
         if interface is not None:
-            sockets.append((socket.AF_INET6 if ":" in interface else socket.AF_INET, interface, port))
+            family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+            sockets.append((protocol, int(family), interface, port))
             continue
-        sockets += [(family, host, port) for family, host in WILDCARDS if family == socket.AF_INET or _has_ipv6()]
+        for family, host in WILDCARDS:
+            if family == socket.AF_INET or _has_ipv6():
+                sockets.append((protocol, int(family), host, port))
     return ListenPlan(tuple(sockets))
 
 

@@ -51,18 +51,23 @@ def peer_protocol(peer_info: Mapping[str, str]) -> Proto:
     return Proto(int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else Proto(0)
 
 
-def encode_options_string(server: bool, cipher: str | None, auth: str, tun_mtu: int, tcp: bool = False) -> str:
+def encode_options_string(server: bool, cipher: str | None, auth: str, tun_mtu: int) -> str:
     """What stock daemons compare and log a warning about; a plausible one keeps their logs quiet.
 
     link-mtu is the historic sum for BF-CBC and SHA1 that 2.6 still sends.
     """
-    protocol = f"TCPv4_{'SERVER' if server else 'CLIENT'}" if tcp else "UDPv4"
-    link_mtu = tun_mtu + (43 if tcp else 41)
-    items = ["V4", "dev-type tun", f"link-mtu {link_mtu}", f"tun-mtu {tun_mtu}", f"proto {protocol}"]
+    items = ["V4", "dev-type tun", f"link-mtu {tun_mtu + 41}", f"tun-mtu {tun_mtu}", "proto UDPv4"]
     if cipher:
         items.append(f"cipher {cipher}")
     items += [f"auth {auth}", "keysize 128", "key-method 2", "tls-server" if server else "tls-client"]
     return ",".join(items)
+
+
+def options_string_on_stream(options: str, server: bool) -> str:
+    """The same options string for a TCP connection: its own protocol names, two bytes more a packet."""
+    link_mtu = options_string_value(options, "link-mtu") or "0"
+    longer = options.replace(f"link-mtu {link_mtu}", f"link-mtu {int(link_mtu) + 2}")
+    return longer.replace("proto UDPv4", f"proto TCPv4_{'SERVER' if server else 'CLIENT'}")
 
 
 def options_string_value(options: str, word: str) -> str | None:

@@ -1,0 +1,65 @@
+"""TCP connections: which there are, and which have come to nothing yet.
+
+A connection proves an address, so there is no cookie; but it costs something before anybody has said a word. So each
+source prefix may have only a few that wait for their first valid packet, and each waits ten seconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tvpn.hub.prefix import prefix_of
+from tvpn.plane.verbs import Endpoint
+
+PATIENCE = 10.0
+MOST_WAITING = 10
+
+
+class Streams:
+    """The connections of one server."""
+
+    def __init__(self) -> None:
+        self._settled: set[Endpoint] = set()
+        self._waiting: dict[Endpoint, float] = {}
+        self._crowd: Counter[bytes] = Counter()
+
+    def __contains__(self, endpoint: Endpoint) -> bool:
+        return endpoint in self._settled or endpoint in self._waiting
+
+    def add(self, endpoint: Endpoint, now: float) -> bool:
+        """A new connection; False when too many of its prefix wait already."""
+        prefix = prefix_of(endpoint.address)
+        if self._crowd[prefix] >= MOST_WAITING:
+            return False
+        self._crowd[prefix] += 1
+        self._waiting[endpoint] = now + PATIENCE
+        return True
+
+    def settle(self, endpoint: Endpoint) -> None:
+        """It has become a session, whose own time limits hold from now on."""
+        if self._stop_waiting(endpoint):
+            self._settled.add(endpoint)
+
+    def remove(self, endpoint: Endpoint) -> None:
+        self._stop_waiting(endpoint)
+        self._settled.discard(endpoint)
+
+    def _stop_waiting(self, endpoint: Endpoint) -> bool:
+        if self._waiting.pop(endpoint, None) is None:
+            return False
+        prefix = prefix_of(endpoint.address)
+        self._crowd[prefix] -= 1
+        if not self._crowd[prefix]:
+            del self._crowd[prefix]
+        return True
+
+    def deadline(self) -> float | None:
+        # A dict keeps its order, and all wait equally long: the first is the earliest.
+        return next(iter(self._waiting.values()), None)
+
+    def take_overdue(self, now: float) -> list[Endpoint]:
+        """Connections that have waited for nothing; they are no longer ours."""
+        overdue = [endpoint for endpoint, deadline in self._waiting.items() if deadline <= now]
+        for endpoint in overdue:
+            self.remove(endpoint)
+        return overdue

@@ -22,6 +22,7 @@ class Remote:
     host: str
     port: int = 1194
     family: int = 0
+    protocol: str = "udp"
 
 
 class ProfileTests(SynchronousTestCase):
@@ -55,8 +56,9 @@ class ProfileTests(SynchronousTestCase):
 
     def test_remotes(self) -> None:
         """Every server address has its line, in order, with the family where one was chosen."""
-        lines = self.lines(Remote("192.0.2.1", 443, 4), Remote("2001:db8::1", 1194, 6), Remote("b.example"))
-        expected = ["remote 192.0.2.1 443 udp4", "remote 2001:db8::1 1194 udp6", "remote b.example 1194 udp"]
+        remotes = Remote("192.0.2.1", 443, 4), Remote("2001:db8::1", 1194, 6), Remote("b.example", 443, 6, "tcp")
+        lines = self.lines(*remotes)
+        expected = ["remote 192.0.2.1 443 udp4", "remote 2001:db8::1 1194 udp6", "remote b.example 443 tcp6"]
         self.assertEqual([line for line in lines if line.startswith("remote ")], expected)
 
     def test_no_remote(self) -> None:

@@ -128,14 +128,13 @@ def revoke(location: Location, name: str) -> None:
 
 def _addresses(settings: Settings, given: tuple[str, ...]) -> Sequence[Remote]:
     if given:
-        port = settings.listen[0].port
-        return [remote.parse(text, port) for text in given]
+        return remote.at_listeners([remote.parse(text) for text in given], settings.listen)
     if not settings.transport.advertise:
         raise TvpnError(
             "devices must know the server's address: use --remote HOST[:PORT], "
             "or set 'advertise' in section [transport] of the configuration"
         )
-    return settings.transport.advertise
+    return remote.at_listeners(settings.transport.advertise, settings.listen)
 
 
 def _state_folder(settings: Settings) -> Path:

@@ -33,7 +33,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A host to call or to be called at; family 0 takes what the name resolves to."""
+    """A host to call or to be called at; family 0 takes what the name resolves to, port 0 what is listened at."""
 
     host: str
     port: int = DEFAULT_PORT
@@ -115,9 +115,9 @@ def advertised(given: Given) -> Remote:
     value = single(given)
     found = re.fullmatch(r"\[([^]]+)\](?::(\d+))?|([^:]+):(\d+)", value)
     if found is None:
-        return Remote(_host(value))
+        return Remote(_host(value), 0)
     host, where = found[1] or found[3], found[2] or found[4]
-    return Remote(_host(host), DEFAULT_PORT if where is None else port(given.meaning(where)))
+    return Remote(_host(host), 0 if where is None else port(given.meaning(where)))
 
 
 def server(given: Given) -> IPv4Network:

@@ -18,7 +18,7 @@ DEFAULT_CIPHERS = ("AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305")
 
 _BLOCK = re.compile(r"-----BEGIN ([^\n]+?)-----\s*\n(.*?)-----END \1-----", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253})?")
-_TRANSPORTS = {0: "udp", 4: "udp4", 6: "udp6"}
+_FAMILIES = {0: "", 4: "4", 6: "6"}
 
 
 class Remote(Protocol):
@@ -30,6 +30,8 @@ class Remote(Protocol):
     def port(self) -> int: ...
     @property
     def family(self) -> int: ...
+    @property
+    def protocol(self) -> str: ...
 
 
 def profile(
@@ -82,7 +84,7 @@ def _printable(text: str) -> list[str]:
 def _remote_line(remote: Remote) -> str:
     if not (_HOST.fullmatch(remote.host) or _is_address(remote.host)):
         raise TvpnError(f"{remote.host!r} is no host name and no address; name the server as HOST[:PORT]")
-    return f"remote {remote.host} {remote.port} {_TRANSPORTS[remote.family]}"
+    return f"remote {remote.host} {remote.port} {remote.protocol}{_FAMILIES[remote.family]}"
 
 
 def _is_address(host: str) -> bool:

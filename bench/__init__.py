@@ -1,0 +1,1 @@
+"""Showing and measuring: the demo, and tvpn side by side with OpenVPN."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tvpn.crypto.certificate import Identity
 from tvpn.hub.roster import Roster
 from tvpn.plane.verbs import Endpoint
 
@@ -17,6 +18,10 @@ class Session:
 
     def deadline(self) -> float | None:
         return self.at
+
+    @property
+    def identity(self) -> Identity:
+        return Identity("issuer", self.remote_id[-1] - 48, "somebody")
 
     def describe(self) -> str:
         return "somebody"
@@ -109,3 +114,21 @@ class DeadlineTests(RosterTestCase):
         for _ in range(1000):
             self.roster.schedule(member)
         self.assertEqual(len(self.roster._deadlines), 1)
+
+
+class RivalTests(RosterTestCase):
+    def test_rivals(self) -> None:
+        """Rivals are those with a seat, of the same device or at the same endpoint, and follow a move."""
+        one, same_device, same_place, other = (
+            self.roster.add(place(port), Session(name), 0.0)  # type: ignore[arg-type]
+            for port, name in ((1, b"a1"), (2, b"b1"), (1, b"c3"), (4, b"d4"))
+        )
+        self.assertEqual(self.roster.rivals(one, same_device=True), set())
+        for member in (one, same_device, same_place, other):
+            self.roster.seat(member)
+        self.assertEqual(self.roster.rivals(one, same_device=True), {same_device, same_place})
+        self.assertEqual(self.roster.rivals(one, same_device=False), {same_place})
+        self.roster.move(same_place, place(7))
+        self.assertEqual(self.roster.rivals(one, same_device=False), set())
+        self.roster.remove(same_device)
+        self.assertEqual(self.roster.rivals(one, same_device=True), set())

@@ -5,10 +5,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
+from tvpn.crypto.certificate import Identity
 from tvpn.hub.pool import Lease
 from tvpn.plane.verbs import Endpoint
 from tvpn.session.server import ServerSession
+
+Key = TypeVar("Key")
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +44,8 @@ class Roster:
         self._by_key: dict[tuple[Endpoint, bytes], Member] = {}
         self._by_number: dict[int, Member] = {}
         self._by_peer: dict[int, Member] = {}
+        self._by_identity: dict[Identity | None, set[Member]] = {}
+        self._by_place: dict[Endpoint, set[Member]] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._last_number = 0
 
@@ -74,15 +80,29 @@ class Roster:
         peer = next(number for number in range(len(self._by_peer) + 1) if number not in self._by_peer)
         member.peer = peer
         self._by_peer[peer] = member
+        self._by_identity.setdefault(member.session.identity, set()).add(member)
+        self._by_place.setdefault(member.endpoint, set()).add(member)
         return peer
+
+    def rivals(self, member: Member, same_device: bool) -> set[Member]:
+        """Others with a seat: at the same endpoint, and with ``same_device`` those of the same identity."""
+        found = set(self._by_place.get(member.endpoint, ()))
+        if same_device:
+            found |= self._by_identity.get(member.session.identity, set())
+        return found - {member}
 
     def unseat(self, member: Member) -> None:
         if member.peer is not None:
             del self._by_peer[member.peer]
             member.peer = None
+            _take_out(self._by_identity, member.session.identity, member)
+            _take_out(self._by_place, member.endpoint, member)
 
     def move(self, member: Member, endpoint: Endpoint) -> None:
         self._by_key.pop(member.key, None)
+        if member.peer is not None:
+            _take_out(self._by_place, member.endpoint, member)
+            self._by_place.setdefault(endpoint, set()).add(member)
         member.endpoint = endpoint
         self._by_key[member.key] = member
 
@@ -112,3 +132,11 @@ class Roster:
                 member.scheduled = None
                 due[number] = member
         return list(due.values())
+
+
+def _take_out(groups: dict[Key, set[Member]], key: Key, member: Member) -> None:
+    """Take a member out of its group, and an empty group out of the groups."""
+    group = groups.get(key, set())
+    group.discard(member)
+    if not group:
+        groups.pop(key, None)

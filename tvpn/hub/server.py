@@ -250,12 +250,8 @@ class ServerHub:
 
     def _make_way(self, member: Member, now: float) -> None:
         """Earlier sessions at the same endpoint, and of the same device unless duplicate-cn, end here."""
-        for other in self.roster:
-            if other is member or other.peer is None:
-                continue
-            same_device = other.session.identity == member.session.identity and not self._rules.duplicate_cn
-            if same_device or other.endpoint == member.endpoint:
-                self._dismiss(other, "replaced by a newer connection", now)
+        for rival in self.roster.rivals(member, same_device=not self._rules.duplicate_cn):
+            self._dismiss(rival, "replaced by a newer connection", now)
 
     def _pushes(self, member: Member) -> list[str]:
         """The global options, and what belongs to the address."""

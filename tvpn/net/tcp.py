@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer, ITransport
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +22,8 @@ from tvpn.wire.header import DATA_FIRST_BYTES
 from tvpn.wire.stream import Unstreamer, encode_burst
 
 BACKLOG = 64
+PATIENCE = 5.0
+"""Seconds that a closed connection's peer has to take what was written before."""
 
 
 @implementer(IPushProducer)
@@ -31,16 +33,18 @@ class TCPLink(Protocol):
     _log = Logger()
 
     def __init__(
-        self, began: Callable[[TCPLink], None], deliver: Callable[[TCPLink, list[Arrival]], None],
-        ended: Callable[[TCPLink], None],
+        self, reactor: IReactorTime, began: Callable[[TCPLink], None],
+        deliver: Callable[[TCPLink, list[Arrival]], None], ended: Callable[[TCPLink], None],
     ) -> None:  # fmt: skip
         self.counters = Counters.zero()
         self.address: Address = ("", 0)
+        self._reactor = reactor
         self._began = began
         self._deliver = deliver
         self._ended = ended
         self._stream = Unstreamer()
         self._is_full = False
+        self._cut_off: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         transport: Any = self.transport
@@ -72,12 +76,15 @@ class TCPLink(Protocol):
             transport.write(encode_burst(segment, buffer))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._cut_off is not None and self._cut_off.active():
+            self._cut_off.cancel()
         self._ended(self)
 
     def close(self) -> None:
         """What was written still leaves; a peer that does not take it within a moment is cut off."""
         transport: Any = self.transport
-        if transport is not None:
+        if transport is not None and self._cut_off is None:
+            self._cut_off = self._reactor.callLater(PATIENCE, transport.abortConnection)
             transport.unregisterProducer()
             transport.loseConnection()
 

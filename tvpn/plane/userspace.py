@@ -80,7 +80,9 @@ class Userspace:
         self._routes.add(spec.addresses, peer)
         if spec.is_server:
             self._server = record
-        self._deadline = self._earliest()
+        own = _deadline_of(record)
+        if own is not None:
+            self._deadline = own if self._deadline is None else min(self._deadline, own)
 
     def relocate(self, peer: int, endpoint: Endpoint) -> None:
         record = self._peers.get(peer)
@@ -309,9 +311,15 @@ class Userspace:
             elif spec.ping and now >= peer.said + spec.ping:
                 peer.said = now
                 self._seal(peer, [PING])
-        self._deadline = self._earliest()
+        deadlines = [at for peer in self._peers.values() if (at := _deadline_of(peer)) is not None]
+        self._deadline = min(deadlines, default=None)
 
-    def _earliest(self) -> float | None:
-        pings = (peer.said + peer.spec.ping for peer in self._peers.values() if peer.spec.ping)
-        timeouts = (peer.heard + peer.spec.timeout for peer in self._peers.values() if peer.spec.timeout)
-        return min((*pings, *timeouts), default=None)
+
+def _deadline_of(peer: PlanePeer) -> float | None:
+    """When a ping or the timeout of this peer is due."""
+    spec = peer.spec
+    ping = peer.said + spec.ping if spec.ping else None
+    timeout = peer.heard + spec.timeout if spec.timeout else None
+    if ping is None or timeout is None:
+        return timeout if ping is None else ping
+    return min(ping, timeout)

@@ -97,7 +97,7 @@ class ClientService(Service):
 
     async def _open_stream(self, host: str, port: int) -> TCPLink:
         endpoint = HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)
-        build = partial(TCPLink, lambda link: None, self.pump.from_network, self._stream_ended)
+        build = partial(TCPLink, self._reactor, lambda link: None, self.pump.from_network, self._stream_ended)
         try:
             link = cast(TCPLink, await endpoint.connect(TCPFactory(build)))
         except ConnectError as error:

@@ -177,9 +177,12 @@ class ServerService(Service):
     def _accept(self) -> None:
         """TCP: Twisted's own ports around our listening sockets, a link of each connection."""
         for listener in self._listeners:
-            factory = TCPFactory(lambda: TCPLink(self._stream_began, self.pump.from_network, self._stream_ended))
+            factory = TCPFactory(self._build_stream)
             self._ports.append(self._reactor.adoptStreamPort(listener.fileno(), listener.family, factory))
             listener.close()
+
+    def _build_stream(self) -> TCPLink:
+        return TCPLink(self._reactor, self._stream_began, self.pump.from_network, self._stream_ended)
 
     def _stream_began(self, link: TCPLink) -> None:
         self.streams.add(link)

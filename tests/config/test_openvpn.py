@@ -158,10 +158,37 @@ class Clients(ConfigCase):
         self.load(text + "setenv FORWARD_COMPATIBLE 1\nremot-cert-tls server\n", "a.ovpn")
 
 
+class Verification(ConfigCase):
+    def test_what_the_certificate_must_show(self) -> None:
+        """Names, usages and revocation lists are read in OpenVPN's spelling."""
+        self.identity()
+        self.write("crl.pem", PEM)
+        tls = self.load(
+            IDENTITY + 'client\nremote a\nverify-x509-name "C=KG, CN=vpn 1"\nremote-cert-ku a0 88\n'
+            'remote-cert-eku "TLS Web Server Authentication"\ncrl-verify crl.pem\n',
+            "a.ovpn",
+        ).tls
+        self.assertEqual(tls.verify_x509_name, ("C=KG, CN=vpn 1", "subject"))
+        self.assertEqual((tls.remote_cert_ku, tls.remote_cert_eku), ((0xA0, 0x88), "1.3.6.1.5.5.7.3.1"))
+        self.assertEqual(tls.crl_verify and tls.crl_verify.text, PEM)
+
+    def test_mistakes(self) -> None:
+        """What cannot be compared is refused with what to write."""
+        for line, part in (
+            ("verify-x509-name a b", "write subject, name or name-prefix"),
+            ("verify-x509-name", "takes a name"),
+            ("remote-cert-ku xyz", "write for example: a0 88"),
+            ("remote-cert-eku Fishing", "write a dotted OID"),
+            ("crl-verify folder dir", "reads no folder"),
+            ("crl-verify missing.pem", "cannot read"),
+        ):
+            self.refused(f"{line}\n", 1, line.split()[0], part, name="a.conf")
+
+
 class Refusing(ConfigCase):
     def test_words_of_security_are_refused_with_the_reason(self) -> None:
         """Not even ``setenv opt`` drops them."""
-        for word in ("verify-x509-name", "peer-fingerprint", "crl-verify", "pkcs12", "tls-groups", "client-config-dir"):
+        for word in ("peer-fingerprint", "verify-hash", "pkcs12", "tls-groups", "client-config-dir"):
             self.refused(f"{word} x\n", 1, word, "not supported", name="a.conf")
             self.refused(f"setenv opt {word} x\n", 1, word, "not supported", name="a.conf")
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import NOW, Signer
-from tvpn.crypto.certificate import identify, judge
+from tvpn.crypto.certificate import Requirements, identify, judge, subject_text
 from tvpn.crypto.tls import Credentials
 from tvpn.errors import PeerError
 
@@ -22,27 +27,27 @@ class AcceptedTests(SynchronousTestCase):
     def test_right_one(self) -> None:
         """A valid certificate of the wanted role has an identity with its name."""
         for role in ("client", "server"):
-            self.assertEqual(judge(chain_of(SIGNER.issue("alice", role)), role, WALL).name, "alice")
+            self.assertEqual(judge(chain_of(SIGNER.issue("alice", role)), Requirements(role), WALL).name, "alice")
 
     def test_role_is_not_always_wanted(self) -> None:
         """Without remote-cert-tls neither usage nor role matter."""
-        self.assertEqual(judge(chain_of(SIGNER.issue("old", None, usage=False)), None, WALL).name, "old")
+        self.assertEqual(judge(chain_of(SIGNER.issue("old", None, usage=False)), Requirements(), WALL).name, "old")
 
     def test_dates_inclusive(self) -> None:
         """The first and the last second of its life are within it."""
         chain = chain_of(SIGNER.issue("alice", begins=-1, ends=1))
         for days in (-1, 1):
-            self.assertEqual(judge(chain, "client", WALL + days * 86400).name, "alice")
+            self.assertEqual(judge(chain, Requirements("client"), WALL + days * 86400).name, "alice")
 
     def test_names_that_print(self) -> None:
         """Any printable name is fine: letters of other alphabets, spaces, 64 characters."""
         for name in ("Jürgen Müller", "Ελένη", "a" * 64):
-            self.assertEqual(judge(chain_of(SIGNER.issue(name)), "client", WALL).name, name)
+            self.assertEqual(judge(chain_of(SIGNER.issue(name)), Requirements("client"), WALL).name, name)
 
 
 class RefusedTests(SynchronousTestCase):
     def refusal(self, credentials: Credentials, role: str | None = "client", now: float = WALL) -> PeerError:
-        return self.assertRaises(PeerError, judge, chain_of(credentials), role, now)
+        return self.assertRaises(PeerError, judge, chain_of(credentials), Requirements(role), now)
 
     def test_expired(self) -> None:
         """An expired one is refused with its name and how long ago, in the largest fitting unit."""
@@ -67,7 +72,8 @@ class RefusedTests(SynchronousTestCase):
 
     def test_expired_authority(self) -> None:
         """Every certificate of the chain is judged by its dates."""
-        self.assertRaises(PeerError, judge, chain_of(SIGNER.issue("alice", ends=9000)), "client", WALL + 4000 * 86400)
+        chain = chain_of(SIGNER.issue("alice", ends=9000))
+        self.assertRaises(PeerError, judge, chain, Requirements(), WALL + 4000 * 86400)
 
     def test_wrong_role(self) -> None:
         """A server's certificate is no client's, nor the reverse."""
@@ -89,7 +95,7 @@ class RefusedTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """No certificate is no identity."""
-        self.assertRaises(PeerError, judge, [], None, WALL)
+        self.assertRaises(PeerError, judge, [], Requirements(), WALL)
 
 
 class IdentityTests(SynchronousTestCase):
@@ -105,3 +111,61 @@ class IdentityTests(SynchronousTestCase):
         ours, theirs = identify([leaf, SIGNER.certificate]), identify([leaf, OTHER.certificate])
         self.assertEqual(ours.serial, theirs.serial)
         self.assertNotEqual(ours.key, theirs.key)
+
+
+class RequirementTests(SynchronousTestCase):
+    """Each requirement with its negative twins."""
+
+    def setUp(self) -> None:
+        self.chain = chain_of(SIGNER.issue("server-1", "server"))
+
+    def _passes(self, **wanted: object) -> bool:
+        try:
+            judge(self.chain, Requirements(**wanted), WALL)  # type: ignore[arg-type]
+        except PeerError:
+            return False
+        return True
+
+    def test_names(self) -> None:
+        """verify-x509-name compares the whole subject, the whole name, or its beginning, and nothing else."""
+        for name, name_type, passes in (
+            ("CN=server-1", "subject", True),
+            ("server-1", "subject", False),
+            ("CN=server-1 ", "subject", False),
+            ("cn=server-1", "subject", False),
+            ("server-1", "name", True),
+            ("server-", "name", False),
+            ("server-1.evil", "name", False),
+            ("SERVER-1", "name", False),
+            ("server-", "name-prefix", True),
+            ("server-1", "name-prefix", True),
+            ("server-12", "name-prefix", False),
+            ("erver", "name-prefix", False),
+        ):
+            self.assertEqual(self._passes(name=name, name_type=name_type), passes, (name, name_type))
+
+    def test_key_usage(self) -> None:
+        """remote-cert-ku: one mask must be wholly contained (the certificate has digitalSignature, 80)."""
+        for masks, passes in (((0x80,), True), ((0xA0,), False), ((0xA0, 0x80), True), ((0x08,), False)):
+            self.assertEqual(self._passes(key_usages=masks), passes, masks)
+
+    def test_no_key_usage(self) -> None:
+        """A certificate without key usage contains no mask."""
+        self.chain = chain_of(SIGNER.issue("bare", "server", usage=False))
+        self.assertFalse(self._passes(key_usages=(0x80,)))
+
+    def test_extended_usage(self) -> None:
+        """remote-cert-eku: the OID must be there."""
+        self.assertTrue(self._passes(extended_usage="1.3.6.1.5.5.7.3.1"))
+        self.assertFalse(self._passes(extended_usage="1.3.6.1.5.5.7.3.2"))
+
+    def test_subject(self) -> None:
+        """The subject is written as OpenVPN writes it: short names, the certificate's order, a comma and a space."""
+        oids = NameOID.COUNTRY_NAME, NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME
+        names = zip(oids, ("KG", "Öl, & Co", "Server-1"), strict=True)
+        subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in names])
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = x509.CertificateBuilder(subject, subject, key.public_key(), 7)
+        builder = builder.not_valid_before(NOW).not_valid_after(NOW + timedelta(days=1))
+        certificate = builder.sign(key, hashes.SHA256())
+        self.assertEqual(subject_text(certificate), "C=KG, O=Öl, & Co, CN=Server-1")

@@ -6,8 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import Signer
@@ -70,6 +73,30 @@ class RefusalTests(SynchronousTestCase):
         with self._refused(Case(), SIGNER.issue("alice", "server")) as (_, server, _client):
             server.wait_for("did not get in: TLS handshake failed: .*not made for its role", 10)
 
+    def test_revoked(self) -> None:
+        """A certificate that comes onto the revocation list while the server runs is refused from then on."""
+        with two_hosts() as lab:
+            alice = SIGNER.issue("alice")
+            lists = lab.write("crl.pem", _revocation_list())
+            ends = Ends(lab, Case(server_lines=("crl-verify crl.pem",)), alice)
+            server = ends.serve()
+            ends.join_stock().stop()
+            serial = x509.load_pem_x509_certificate(alice.certificate.encode()).serial_number
+            lists.write_text(_revocation_list(serial))
+            client = lab.spawn("client", "openvpn", str(ends.client_config()), name="revoked")
+            server.wait_for("did not get in: alice: certificate is revoked", 10)
+            client.wait_for("AUTH_FAILED,certificate revoked", 10)
+
+    def test_names(self) -> None:
+        """Our client, told the server's name, joins that server and refuses any other."""
+        with two_hosts() as lab:
+            right = Ends(lab, Case(client_lines=("verify-x509-name server name",)))
+            right.serve_stock()
+            right.join().stop()
+            wrong = Ends(lab, Case(client_lines=("verify-x509-name serve name",)))
+            client = lab.twistd("client", wrong.client_config("wrong.conf"), "wrong-name")
+            client.wait_for("disconnected: the peer is 'server', not 'serve' \\(name\\)", 15)
+
     def test_many_routes(self) -> None:
         """A push of many options arrives whole, in several messages."""
         routes = tuple(f'push "route 10.{number}.0.0 255.255.0.0"' for number in range(100, 180))
@@ -80,3 +107,13 @@ class RefusalTests(SynchronousTestCase):
             table = lab.ip("client", "route")
             self.assertEqual(sum(f"10.{number}.0.0/16 via 10.99.0.1" in table for number in range(100, 180)), 80)
             self.assertIn("push-continuation 2", client.output)
+
+
+def _revocation_list(*serials: int) -> str:
+    now = datetime.now(UTC)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(SIGNER.subject)
+    builder = builder.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=30))
+    for serial in serials:
+        revoked = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - timedelta(hours=1))
+        builder = builder.add_revoked_certificate(revoked.build())
+    return builder.sign(SIGNER.key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()

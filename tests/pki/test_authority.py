@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from twisted.trial.unittest import SynchronousTestCase
 
-from tvpn.crypto.certificate import judge
+from tvpn.crypto.certificate import Requirements, judge
 from tvpn.errors import PeerError, TvpnError
 from tvpn.pki.authority import (
     Authority,
@@ -128,9 +128,9 @@ class IssuedTests(SynchronousTestCase):
         """The judge takes a device for a client with the identity of its row, and for no server."""
         issued = self.authority.issue_device("alice", NOW)
         chain = [issued.certificate, self.authority.certificate]
-        self.assertEqual(judge(chain, "client", NOW.timestamp()), issued.identity)
+        self.assertEqual(judge(chain, Requirements("client"), NOW.timestamp()), issued.identity)
         self.assertEqual(identity(*chain), issued.identity.key)
-        self.assertRaises(PeerError, judge, chain, "server", NOW.timestamp())
+        self.assertRaises(PeerError, judge, chain, Requirements("server"), NOW.timestamp())
 
     def test_secret(self) -> None:
         """The representation of what was issued does not show the private key."""

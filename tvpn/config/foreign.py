@@ -40,12 +40,9 @@ _IGNORED = {
 _REFUSED = {
     "tls-groups": "pyOpenSSL has no way to choose the groups; delete the line to use OpenSSL's",
     "tls-cert-profile": "it is not enforced here; delete the line to accept OpenSSL's own level",
-    "verify-x509-name tls-remote": "checking the name in the peer's certificate arrives in a later release; "
-    "delete the line only if every certificate of this CA may be trusted",
+    "tls-remote": "it is obsolete; write verify-x509-name with the same name",
     "peer-fingerprint verify-hash": "checking fingerprints arrives in a later release; use a CA",
     "ns-cert-type": "it is obsolete; write remote-cert-tls with the same word",
-    "remote-cert-ku remote-cert-eku": "it is not checked; write remote-cert-tls server or remote-cert-tls client",
-    "crl-verify": "revocation lists arrive in a later release; revoke with `tvpn device revoke`",
     "pkcs12": "write its parts as ca, cert and key (PEM); `openssl pkcs12` takes it apart",
     "extra-certs": "append these certificates to the file of cert",
     "capath": "put all certificates into one file and name it with ca",

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
-from tvpn.config import address, kind, pushable, value
+from tvpn.config import address, certificate, kind, pushable, value
 from tvpn.config.address import Listen, Remote, Route
 from tvpn.config.foreign import FOREIGN
 from tvpn.config.material import Material, folder, ignored_file, material, present
@@ -127,6 +127,18 @@ class Tls:
     tls_ciphersuites: str | None = option(value.text, None, "TLS 1.3 cipher suites, between colons")
     remote_cert_tls: Literal["server", "client"] | None = option(
         kind.SIDE, None, "the other end's certificate must be made for this use"
+    )
+    remote_cert_ku: tuple[int, ...] = option(
+        certificate.key_usages, (), "key usages of the other end's certificate, hexadecimal; one must be contained"
+    )
+    remote_cert_eku: str | None = option(
+        certificate.extended_usage, None, "extended key usage of the other end's certificate, OID or name"
+    )
+    verify_x509_name: tuple[str, certificate.NameType] | None = option(
+        certificate.x509_name, None, "name in the other end's certificate: NAME [subject|name|name-prefix]"
+    )
+    crl_verify: Material | None = option(
+        certificate.revocation_list, None, "revocation lists of the CA (PEM); read again when the file changes"
     )
 
 

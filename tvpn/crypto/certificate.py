@@ -6,7 +6,7 @@ OpenSSL has checked signatures, chain and role; dates, key usage and names are o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -52,18 +52,39 @@ def common_name(certificate: x509.Certificate) -> str:
     return name
 
 
-def judge(chain: Sequence[x509.Certificate], wanted_role: str | None, now: float) -> Identity:
-    """The identity behind a verified chain at wall-clock time ``now``; raises PeerError, its text told to the peer.
+#: Raises PeerError for a chain (leaf first) that is revoked at that moment.
+Refusal = Callable[[Sequence[x509.Certificate], datetime], None]
 
-    ``wanted_role`` ("client" or "server") is remote-cert-tls: the leaf must have a key usage and this extended one.
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What a peer's certificate must be besides signed and current, in OpenVPN's words.
+
+    ``role`` is remote-cert-tls, ``key_usages`` remote-cert-ku (bit masks, one of them wholly contained),
+    ``extended_usage`` remote-cert-eku (dotted OID), ``name`` verify-x509-name with its type: subject, name or
+    name-prefix.
     """
+
+    role: str | None = None
+    key_usages: tuple[int, ...] = ()
+    extended_usage: str | None = None
+    name: str | None = None
+    name_type: str = "subject"
+
+
+def judge(
+    chain: Sequence[x509.Certificate], requirements: Requirements, now: float, refuse_revoked: Refusal | None = None
+) -> Identity:
+    """The identity behind a verified chain at wall-clock time ``now``; raises PeerError, its text told to the peer."""
     try:
         identity = identify(chain)
         moment = datetime.fromtimestamp(now, UTC)
         for certificate in chain:
             _judge_dates(certificate, moment, identity.name)
-        if wanted_role is not None:
-            _judge_usage(chain[0], wanted_role, identity.name)
+        _judge_usages(chain[0], requirements, identity.name)
+        _judge_name(chain[0], requirements, identity.name)
+        if refuse_revoked is not None:
+            refuse_revoked(chain, moment)
     except ValueError as error:
         raise PeerError(f"the peer's certificate cannot be read: {error}") from None
     return identity
@@ -78,14 +99,70 @@ def _judge_dates(certificate: x509.Certificate, now: datetime, name: str) -> Non
         raise PeerError(text, "certificate is not valid yet")
 
 
-def _judge_usage(leaf: x509.Certificate, role: str, name: str) -> None:
+def _judge_usages(leaf: x509.Certificate, wanted: Requirements, name: str) -> None:
+    if wanted.role is not None:
+        extended = EXTENDED_USAGES[wanted.role].dotted_string
+        if key_usage(leaf) is None or extended not in extended_usages(leaf):
+            told = f"certificate is not made for a {wanted.role}"
+            raise PeerError(f"{name}: {told}", told)
+    if wanted.extended_usage is not None and wanted.extended_usage not in extended_usages(leaf):
+        told = f"certificate lacks the extended key usage {wanted.extended_usage}"
+        raise PeerError(f"{name}: {told}", told)
+    if wanted.key_usages:
+        usage = key_usage(leaf) or 0
+        if not any(usage & mask == mask for mask in wanted.key_usages):
+            told = f"certificate has the key usage {usage:02x}, which is not wanted"
+            raise PeerError(f"{name}: {told}", told)
+
+
+def _judge_name(leaf: x509.Certificate, wanted: Requirements, name: str) -> None:
+    if wanted.name is None:
+        return
+    shown = subject_text(leaf) if wanted.name_type == "subject" else name
+    same = shown.startswith(wanted.name) if wanted.name_type == "name-prefix" else shown == wanted.name
+    if not same:
+        raise PeerError(f"the peer is {shown!r}, not {wanted.name!r} ({wanted.name_type})", "certificate name")
+
+
+_USAGE_BITS = (
+    ("digital_signature", 0x80), ("content_commitment", 0x40), ("key_encipherment", 0x20), ("data_encipherment", 0x10),
+    ("key_agreement", 0x08), ("key_cert_sign", 0x04), ("crl_sign", 0x02),
+)  # fmt: skip
+
+
+def key_usage(leaf: x509.Certificate) -> int | None:
+    """The key usage as OpenVPN writes it, digitalSignature 0x80 first; None without the extension."""
     try:
-        leaf.extensions.get_extension_for_class(x509.KeyUsage)
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return None
+    return sum(bit for name, bit in _USAGE_BITS if getattr(usage, name))
+
+
+def extended_usages(leaf: x509.Certificate) -> set[str]:
+    """The dotted OIDs of the extended key usage, empty without the extension."""
+    try:
         usages = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
-        usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING])
-    if EXTENDED_USAGES[role] not in usages:
-        raise PeerError(f"{name}: certificate is not made for a {role}", f"certificate is not made for a {role}")
+        return set()
+    return {usage.dotted_string for usage in usages}
+
+
+#: OpenSSL's short names, as they stand in the subject that verify-x509-name compares.
+_SHORT_NAMES = {
+    NameOID.COUNTRY_NAME: "C", NameOID.STATE_OR_PROVINCE_NAME: "ST", NameOID.LOCALITY_NAME: "L",
+    NameOID.ORGANIZATION_NAME: "O", NameOID.ORGANIZATIONAL_UNIT_NAME: "OU", NameOID.COMMON_NAME: "CN",
+    NameOID.EMAIL_ADDRESS: "emailAddress", NameOID.SERIAL_NUMBER: "serialNumber", NameOID.SURNAME: "SN",
+    NameOID.GIVEN_NAME: "GN", NameOID.TITLE: "title", NameOID.DOMAIN_COMPONENT: "DC", NameOID.USER_ID: "UID",
+}  # fmt: skip
+
+
+def subject_text(certificate: x509.Certificate) -> str:
+    """The subject as OpenVPN writes it: ``C=KG, O=x, CN=Server-1``, in the certificate's order."""
+    return ", ".join(
+        " + ".join(f"{_SHORT_NAMES.get(part.oid, part.oid.dotted_string)}={part.value!s}" for part in relative)
+        for relative in certificate.subject.rdns
+    )
 
 
 def _ago(seconds: float) -> str:

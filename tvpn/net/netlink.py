@@ -42,7 +42,10 @@ class Netlink:
 
     def add_bypass(self, host: IPv4Address | IPv6Address) -> Network | None:
         """A host route to ``host`` as it is reached now, so that the tunnel never swallows itself; None if on-link."""
-        routes = list(self._ip.route("get", dst=str(host)))
+        try:
+            routes = list(self._ip.route("get", dst=str(host)))
+        except NetlinkError as error:
+            raise TvpnError(f"cannot find the way to {host}: {error.args[-1]}") from None
         attributes: dict[str, Any] = dict(routes[0]["attrs"]) if routes else {}
         gateway = attributes.get("RTA_GATEWAY")
         if gateway is None:

@@ -78,6 +78,7 @@ class TCPLink(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._cut_off is not None and self._cut_off.active():
             self._cut_off.cancel()
+        self.transport = None
         self._ended(self)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from twisted.application.service import MultiService
 from tvpn import __version__
 from tvpn.config import Settings
 from tvpn.config.material import Material
+from tvpn.crypto.certificate import Requirements
 from tvpn.crypto.statickey import KeyFileError, StaticKey, TLSCryptV2ClientKey, TLSCryptV2ServerKey
 from tvpn.crypto.tls import Credentials, build_context
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped, Wrapping
@@ -30,6 +31,7 @@ from tvpn.hub.door import ControlKeys
 from tvpn.hub.pool import Pool
 from tvpn.hub.server import ServerHub, ServerRules
 from tvpn.net.clock import wall
+from tvpn.pki.revocation import RevocationFile
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import PeerSpec
@@ -89,6 +91,7 @@ def check(settings: Settings) -> None:
     """What a start would find wrong beyond the words: keys and certificates; makes nothing. Raises TvpnError."""
     if settings.tls.cert is not None:
         _context(settings, None)
+    _revocations(settings)
     if settings.role == "server":
         server_keys(settings, None)
     else:
@@ -240,12 +243,32 @@ def _terms(settings: Settings, context: Callable[[], SSL.Context], server: bool)
         wall=wall,
         random=os.urandom,
         fallback_cipher=data.data_ciphers_fallback,
-        remote_role=settings.tls.remote_cert_tls or ("client" if server and settings.tls.ca is None else None),
+        requirements=_requirements(settings, server),
+        refuse_revoked=_revocations(settings),
         peer_info={} if server else own_peer_info(data.data_ciphers, __version__),
         limits=limits,
         longest_timeout=control.tls_timeout,
         max_packet_size=control.max_packet_size,
     )
+
+
+def _requirements(settings: Settings, server: bool) -> Requirements:
+    tls = settings.tls
+    name, name_type = tls.verify_x509_name or (None, "subject")
+    # tvpn's own authority makes certificates for one role only; of a given one only the file knows what to expect.
+    role = tls.remote_cert_tls or ("client" if server and tls.ca is None else None)
+    return Requirements(role, tls.remote_cert_ku, tls.remote_cert_eku, name, name_type)
+
+
+def _revocations(settings: Settings) -> RevocationFile | None:
+    material = settings.tls.crl_verify
+    if material is None:
+        return None
+    path = None if material.origin.startswith("inline ") else Path(material.origin)
+    try:
+        return RevocationFile(material.text, path)
+    except ValueError as error:
+        raise ConfigError(f"{material.origin}: {error}", file=settings.source, option="crl-verify") from None
 
 
 def _context(settings: Settings, state: State | None) -> SSL.Context:

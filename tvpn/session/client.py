@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tvpn.crypto.certificate import judge
 from tvpn.crypto.statickey import TLSCryptV2ClientKey
 from tvpn.errors import Drop, PeerError
 from tvpn.session.event import Pushed
@@ -52,7 +51,7 @@ class ClientSession(Session):
     def _keyed(self, exchange: KeyExchange, now: float) -> None:
         self._become(self._life.keyed)
         try:
-            judge(exchange.tls.chain, self.terms.remote_role, self.terms.wall())
+            self._judge(exchange)
             if self.agreement is not None:
                 self._derive(exchange, self.agreement, now)
         except PeerError as error:

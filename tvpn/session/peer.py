@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from OpenSSL import SSL
 
+from tvpn.crypto.certificate import Identity, Refusal, Requirements, judge
 from tvpn.crypto.derive import (
     EXPORTER_DATA_KEYS,
     EXPORTER_DYNAMIC_TLS_CRYPT,
@@ -46,7 +47,8 @@ class Terms:
     wall: Callable[[], float]
     random: Callable[[int], bytes]
     fallback_cipher: str | None = None
-    remote_role: str | None = None
+    requirements: Requirements = field(default_factory=Requirements)
+    refuse_revoked: Refusal | None = None
     peer_info: Mapping[str, str] = field(default_factory=dict)
     username: str = ""
     password: str = field(default="", repr=False)
@@ -135,6 +137,11 @@ class Session:
             if self.stage in (Stage.JUDGING, Stage.ADMITTED):
                 self._message(text, now)
         self._advance(now)
+
+    def _judge(self, exchange: KeyExchange) -> Identity:
+        """Who the peer is, by its certificate; raises PeerError."""
+        terms = self.terms
+        return judge(exchange.tls.chain, terms.requirements, terms.wall(), terms.refuse_revoked)
 
     def _keyed(self, exchange: KeyExchange, now: float) -> None:
         """The peer's key-method-2 message has come."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tvpn.crypto.certificate import Identity, common_name, judge
+from tvpn.crypto.certificate import Identity, common_name
 from tvpn.errors import PeerError
 from tvpn.session.event import VerdictWanted
 from tvpn.session.exchange import KeyExchange, Numbers
@@ -47,7 +47,7 @@ class ServerSession(Session):
         if remote is None:
             return
         try:
-            identity = judge(exchange.tls.chain, self.terms.remote_role, self.terms.wall())
+            identity = self._judge(exchange)
             if self.identity is not None and identity != self.identity:
                 raise PeerError(f"{self.identity.name} came back as {identity.name} in a renegotiation")
         except PeerError as error:

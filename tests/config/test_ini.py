@@ -56,7 +56,7 @@ class Refusing(ConfigCase):
 
     def test_a_reserved_section_says_that_it_comes_later(self) -> None:
         """Nothing in it is dropped silently."""
-        for section in ("auth", "gremlin", "api", "metrics", "management"):
+        for section in ("gremlin", "api", "metrics", "management"):
             self.refused(f"[{section}]\n", 1, None, "later release")
 
     def test_an_unknown_word_names_the_nearest_and_its_section(self) -> None:

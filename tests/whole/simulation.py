@@ -16,6 +16,7 @@ from ipaddress import IPv4Network, IPv6Network
 from OpenSSL import SSL
 
 from tests.certificates import NOW, Signer
+from tvpn.crypto.certificate import Requirements
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ServerKey
 from tvpn.crypto.tls import Credentials, build_context
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped
@@ -171,7 +172,7 @@ class World:
             data_ciphers=own,
             wall=lambda: NOW.timestamp() + self.now,
             random=os.urandom,
-            remote_role="client" if server else "server",
+            requirements=Requirements(role="client" if server else "server"),
             peer_info={} if server else (options.peer_info or own_peer_info(own, "test")),
             limits=options.server_limits if server else options.client_limits,
         )

@@ -49,9 +49,10 @@ _REFUSED = {
     "askpass": "keys with a passphrase cannot be read; decrypt the key with `openssl pkey`",
     "pkcs11-providers pkcs11-id cryptoapicert providers": "keys in hardware are not supported; name PEM files",
     "secret": "static keys without TLS are unsafe and not supported; use ca, cert and key",
-    "auth-user-pass auth-user-pass-optional auth-user-pass-verify static-challenge auth-gen-token "
-    "auth-gen-token-secret username-as-common-name verify-client-cert client-cert-not-required": "user names and "
-    "passwords arrive in a later release; use certificates and delete the line",
+    "auth-user-pass-verify": "scripts are not run; check user names and passwords in the policy file ([auth] policy)",
+    "auth-user-pass-optional static-challenge auth-gen-token auth-gen-token-secret username-as-common-name "
+    "verify-client-cert client-cert-not-required": "it arrives in a later release; every client needs a certificate, "
+    "delete the line",
     "client-connect client-disconnect client-crresponse learn-address tls-verify tls-export-cert plugin": "scripts "
     "and plugins that decide about clients are not run; delete the line only if nobody is kept out by it",
     "client-config-dir ccd-exclusive iroute iroute-ipv6 ifconfig-push ifconfig-ipv6-push push-reset "

@@ -14,7 +14,7 @@ from tvpn.config.check import check
 from tvpn.config.draft import draft
 from tvpn.config.fold import fold
 from tvpn.config.given import Read, read_file
-from tvpn.config.table import Control, Data, Log, Manhole, Push, Tls, Transport, Tunnel, Tvpn
+from tvpn.config.table import Auth, Control, Data, Log, Manhole, Push, Tls, Transport, Tunnel, Tvpn
 from tvpn.errors import ConfigError
 
 
@@ -32,6 +32,7 @@ class Settings:
     control: Control = field(default_factory=Control)
     data: Data = field(default_factory=Data)
     push: Push = field(default_factory=Push)
+    auth: Auth = field(default_factory=Auth)
     manhole: Manhole = field(default_factory=Manhole)
     log: Log = field(default_factory=Log)
 
@@ -79,5 +80,6 @@ def parse(text: str, source: Path, *, environ: Mapping[str, str] | None = None, 
     return Settings(
         source, role, tuple(made.warnings), Tvpn(**sections["tvpn"]), Transport(**sections["transport"]),
         Tunnel(**sections["tunnel"]), Tls(**sections["tls"]), Control(**sections["control"]),
-        Data(**sections["data"]), Push(**sections["push"]), Manhole(**sections["manhole"]), Log(**sections["log"]),
+        Data(**sections["data"]), Push(**sections["push"]), Auth(**sections["auth"]),
+        Manhole(**sections["manhole"]), Log(**sections["log"]),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from tvpn.config import address, certificate, kind, pushable, value
 from tvpn.config.address import Listen, Remote, Route
 from tvpn.config.foreign import FOREIGN
-from tvpn.config.material import Material, folder, ignored_file, material, present
+from tvpn.config.material import Material, credentials, folder, ignored_file, material, present
 from tvpn.config.option import Entry, aspect, entries, option, options
 
 DAY = 86400
@@ -192,6 +192,18 @@ class Push:
 
 
 @dataclass(frozen=True)
+class Auth:
+    """Who may come in besides what certificates say."""
+
+    policy: Path | None = option(
+        present, None, "Python file whose async authenticate(client) decides about each client", openvpn=False
+    )
+    auth_user_pass: Material | None = option(
+        credentials, None, "client: file with user name and password, a line each"
+    )
+
+
+@dataclass(frozen=True)
 class Manhole:
     """The Python prompt inside the process, by SSH."""
 
@@ -218,9 +230,9 @@ class Log:
 
 SECTIONS: dict[str, type[Any]] = {
     "tvpn": Tvpn, "transport": Transport, "tunnel": Tunnel, "tls": Tls, "control": Control, "data": Data,
-    "push": Push, "manhole": Manhole, "log": Log,
+    "push": Push, "auth": Auth, "manhole": Manhole, "log": Log,
 }  # fmt: skip
-RESERVED = ("auth", "api", "metrics", "management", "gremlin")
+RESERVED = ("api", "metrics", "management", "gremlin")
 ENTRIES: tuple[Entry, ...] = tuple(entry for section, shape in SECTIONS.items() for entry in entries(section, shape))
 
 

@@ -12,7 +12,7 @@ from tvpn.hub.pushed import Tunnel, read_pushed
 from tvpn.hub.server import inner_mss
 from tvpn.plane.verbs import Endpoint, Gone, NearlySpent, Opened, PeerExit, PeerSpec, Plane, PlaneEvent
 from tvpn.session.client import ClientSession
-from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived, Pushed
+from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived, Pushed, TokenGiven, TokenRefused
 from tvpn.session.life import Stage
 from tvpn.session.peer import Opening, Terms
 from tvpn.wire.header import NO_SESSION, SESSION_ID_SIZE
@@ -69,6 +69,7 @@ class ClientHub:
         self._plane = plane
         self._spec = spec
         self._stream = False
+        self._token = ""
         self._mssfix = mssfix
         self._events: list[HubEvent] = []
 
@@ -85,7 +86,7 @@ class ClientHub:
         terms = self._terms
         if stream:
             terms = replace(terms, options=options_string_on_stream(terms.options, server=False))
-        self.session = ClientSession(terms, opening, now, self._keys.tls_crypt_v2)
+        self.session = ClientSession(terms, opening, now, self._keys.tls_crypt_v2, self._token)
 
     def disconnected(self, now: float) -> None:
         """The TCP connection is over."""
@@ -144,6 +145,10 @@ class ClientHub:
             self._plane.use(SERVER, event.key_id)
         elif isinstance(event, KeyRetired):
             self._plane.retire(SERVER, event.key_id)
+        elif isinstance(event, TokenGiven):
+            self._token = event.token
+        elif isinstance(event, TokenRefused):
+            self._token = ""
         elif isinstance(event, Ended):
             self._plane.remove(SERVER)
             self._events.append(Disconnected(event.reason, event.retry))

@@ -36,7 +36,7 @@ from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import PeerSpec
 from tvpn.service.client import ClientService
-from tvpn.service.policy import Policy
+from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
 from tvpn.session.negotiation import own_peer_info
 from tvpn.session.peer import Terms
@@ -92,6 +92,8 @@ def check(settings: Settings) -> None:
     if settings.tls.cert is not None:
         _context(settings, None)
     _revocations(settings)
+    if settings.auth.policy is not None:
+        load_policy(settings.auth.policy)
     if settings.role == "server":
         server_keys(settings, None)
     else:
@@ -122,7 +124,8 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     )  # fmt: skip
     hub = ServerHub(terms, server_keys(settings, state), rules, Pool(tunnel.server, ipv6, leases), plane)
     database = None if database_path is None else Database(database_path, reactor)
-    policy = Policy(database, allow_list=state is not None)
+    authenticate = None if settings.auth.policy is None else load_policy(settings.auth.policy)
+    policy = Policy(database, state is not None, authenticate, terms.limits.deferral, reactor)
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
     device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes)
     listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])
@@ -236,8 +239,11 @@ def _terms(settings: Settings, context: Callable[[], SSL.Context], server: bool)
         # As stock: a server's keys live up to 10 % shorter, so that not all clients renegotiate at once.
         shortest = control.reneg_sec * 9 // 10 if server else control.reneg_sec
     limits = Limits(control.reneg_sec, shortest, control.hand_window, control.tran_window)
+    username, password = _credentials(settings)
     return Terms(
         context=context,
+        username=username,
+        password=password,
         options=encode_options_string(server, data.cipher, data.auth, settings.tunnel.tun_mtu),
         data_ciphers=data.data_ciphers,
         wall=wall,
@@ -250,6 +256,15 @@ def _terms(settings: Settings, context: Callable[[], SSL.Context], server: bool)
         longest_timeout=control.tls_timeout,
         max_packet_size=control.max_packet_size,
     )
+
+
+def _credentials(settings: Settings) -> tuple[str, str]:
+    """User name and password of a client, empty without."""
+    material = settings.auth.auth_user_pass
+    if material is None:
+        return "", ""
+    username, password = material.text.splitlines()[:2]
+    return username, password
 
 
 def _requirements(settings: Settings, server: bool) -> Requirements:

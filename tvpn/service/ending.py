@@ -9,9 +9,11 @@ import atexit
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 _log = Logger()
@@ -31,7 +33,8 @@ def end_quietly_on_signals(reactor: Any) -> None:
 
 
 def _stop(reactor: Any) -> None:
-    if reactor.running:
+    # Stopping already: a second signal, or a second failure, has nothing to add.
+    with suppress(ReactorNotRunning):
         reactor.stop()
 
 

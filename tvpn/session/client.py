@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from tvpn.crypto.statickey import TLSCryptV2ClientKey
 from tvpn.errors import Drop, PeerError
-from tvpn.session.event import Pushed
+from tvpn.session.event import Pushed, TokenGiven, TokenRefused
 from tvpn.session.exchange import KeyExchange
 from tvpn.session.life import Stage
 from tvpn.session.negotiation import decode_agreement
 from tvpn.session.peer import Opening, Session, Terms
 from tvpn.wire.control import RESEND_WRAPPED_KEY, ControlPacket, decode_early_negotiation
 from tvpn.wire.header import Opcode
+from tvpn.wire.keyexchange import LONGEST_CREDENTIAL
 from tvpn.wire.message import AUTH_FAILED, EXIT, HALT, PUSH_REPLY, PUSH_REQUEST, RESTART, PushReply
 
 FIRST_PULL = 1.0
@@ -22,7 +23,10 @@ class ClientSession(Session):
 
     server = False
 
-    def __init__(self, terms: Terms, opening: Opening, now: float, key: TLSCryptV2ClientKey | None = None) -> None:
+    def __init__(
+        self, terms: Terms, opening: Opening, now: float, key: TLSCryptV2ClientKey | None = None, token: str = ""
+    ) -> None:
+        self._token = token
         super().__init__(terms, opening, now)
         self._key = key
         self._push = PushReply()
@@ -33,6 +37,9 @@ class ClientSession(Session):
             self._exchange.reset(Opcode.HARD_RESET_CLIENT_V2, b"", now)
         else:
             self._exchange.reset(Opcode.HARD_RESET_CLIENT_V3, b"", now, key.wrapped)
+
+    def _password(self) -> str:
+        return self._token or self.terms.password
 
     def _feed(self, packet: ControlPacket, now: float) -> None:
         if not self.remote_id:
@@ -69,7 +76,9 @@ class ClientSession(Session):
             self._receive_push(text, now)
         elif word == AUTH_FAILED:
             reason = text.partition(",")[2] or "no reason given"
-            self._end(f"the server refused us: {reason}", retry=reason.startswith("TEMP"))
+            if self._token:
+                self._events.append(TokenRefused())
+            self._end(f"the server refused us: {reason}", retry=bool(self._token) or reason.startswith("TEMP"))
             self._become(self._life.left, now)
         elif word in (RESTART, HALT, EXIT):
             detail = text.partition(",")[2]
@@ -78,7 +87,10 @@ class ClientSession(Session):
 
     def _receive_push(self, text: str, now: float) -> None:
         options = self._push.add(text)
-        if options is None or self.agreement is not None:
+        if options is None:
+            return
+        self._keep_token(options)
+        if self.agreement is not None:
             return
         terms = self.terms
         try:
@@ -93,6 +105,14 @@ class ClientSession(Session):
             return
         self._become(self._life.admitted)
         self._choose(self._exchange.key_id)
+
+    def _keep_token(self, options: list[str]) -> None:
+        """A token may come with the push, and a fresh one at any time after a renegotiation."""
+        for option in options:
+            word, _, token = option.partition(" ")
+            if word == "auth-token" and 0 < len(token) < LONGEST_CREDENTIAL:
+                self._token = token
+                self._events.append(TokenGiven(token))
 
     def leave(self, now: float) -> bool:
         """Say goodbye where the server understands it; False: the plane has to say it (OCC exit)."""

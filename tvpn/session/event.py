@@ -51,6 +51,18 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenGiven:
+    """The server has given the client a token; it stands in for the password from now on."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRefused:
+    """The server takes the token no longer: the password has to be shown again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The session carries data no longer. It may still linger to retransmit its last words."""
 
@@ -58,4 +70,4 @@ class Ended:
     retry: bool = True
 
 
-Event = VerdictWanted | KeysDerived | KeyChosen | KeyRetired | Pushed | Ended
+Event = VerdictWanted | KeysDerived | KeyChosen | KeyRetired | Pushed | TokenGiven | TokenRefused | Ended

@@ -95,10 +95,14 @@ class Session:
         pre_master = b"" if self.server else terms.random(PRE_MASTER_SIZE)
         source = KeySource(terms.random(RANDOM_SIZE), terms.random(RANDOM_SIZE), pre_master)
         peer_info = encode_peer_info(terms.peer_info)
-        own = KeyExchangeMessage(source, terms.options, terms.username, terms.password, peer_info)
+        own = KeyExchangeMessage(source, terms.options, terms.username, self._password(), peer_info)
         return KeyExchange(
             key_id, self.server, terms.context(), own, now, numbers=numbers, longest_timeout=terms.longest_timeout
         )
+
+    def _password(self) -> str:
+        """What goes beside the username, at each key exchange anew."""
+        return self.terms.password
 
     # What comes in
 
@@ -204,13 +208,18 @@ class Session:
             self._begin_next_key(now)
 
     @property
+    def _decided(self) -> bool:
+        """The newest key is derived, and nobody's word about it is outstanding."""
+        return self._derived == self._exchange.key_id
+
+    @property
     def _established(self) -> bool:
-        """The newest key is derived and all that was said for it is acked."""
-        return self._derived == self._exchange.key_id and self._exchange.complete
+        """The newest key is decided and all that was said for it is acked."""
+        return self._decided and self._exchange.complete
 
     def _follow_soft_reset(self, key_id: int, now: float) -> None:
-        # The verdict may be out while all is acked: a key is the newest one only once it is derived.
-        if self.stage is not Stage.ADMITTED or self._derived != self._exchange.key_id:
+        # The verdict may be out while all is acked: a key is the newest one only once it is decided.
+        if self.stage is not Stage.ADMITTED or not self._decided:
             raise Drop("soft-reset-too-early")
         if key_id != next_key_id(self._exchange.key_id) or now - self._exchange.started < SHORTEST_INTERVAL:
             raise Drop("soft-reset-out-of-place")

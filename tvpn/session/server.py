@@ -9,7 +9,7 @@ from tvpn.errors import PeerError
 from tvpn.session.event import VerdictWanted
 from tvpn.session.exchange import KeyExchange, Numbers
 from tvpn.session.life import Stage
-from tvpn.session.negotiation import agree, encode_agreement, negotiates_ciphers
+from tvpn.session.negotiation import Agreement, agree, encode_agreement, negotiates_ciphers
 from tvpn.session.peer import Opening, Session, Terms
 from tvpn.wire.header import Opcode
 from tvpn.wire.message import (
@@ -34,6 +34,8 @@ class ServerSession(Session):
         """``stateless``: the resets were exchanged by cookie, so both sides go on with message 1."""
         super().__init__(terms, opening, now, Numbers(1, 1) if stateless else Numbers())
         self.identity: Identity | None = None
+        self.username = ""
+        self._under_verdict = False
         self.peer_info: dict[str, str] = {}
         self._push: list[str] | None = None
         self._push_wanted = False
@@ -46,39 +48,61 @@ class ServerSession(Session):
         remote = exchange.remote
         if remote is None:
             return
+        self._under_verdict = True
         try:
             identity = self._judge(exchange)
-            if self.identity is not None and identity != self.identity:
-                raise PeerError(f"{self.identity.name} came back as {identity.name} in a renegotiation")
+            self._hold_fast(identity, remote.username)
+            if self.agreement is not None:
+                # A client that is in may send under its new key at once. It may do so under the old one anyway, so
+                # packets under the new one are opened, too, while the verdict takes its time; we seal with it after.
+                self._derive(exchange, self.agreement, now)
         except PeerError as error:
             self.refuse(str(error), error.told, now)
             return
         self.identity = identity
+        self.username = remote.username
         self.peer_info = decode_peer_info(remote.peer_info)
         wanted = VerdictWanted(exchange.key_id, identity, remote.username, remote.password, self.peer_info)
         self._events.append(wanted)
 
+    def _hold_fast(self, identity: Identity, username: str) -> None:
+        """Who came in stays who it is at every renegotiation; raises PeerError."""
+        if not username.isprintable():
+            raise PeerError(f"{identity.name}: the user name has control characters", "malformed user name")
+        if self.identity is None:
+            return
+        if identity != self.identity:
+            raise PeerError(f"{self.identity.name} came back as {identity.name} in a renegotiation", "identity changed")
+        if username != self.username:
+            raise PeerError(f"{identity.name} came back as user {username!r}, not {self.username!r}", "user changed")
+
     def admit(self, push: Sequence[str], peer_id: int, now: float) -> None:
-        """The verdict is yes: derive keys, and with the first one push these options."""
+        """The verdict is yes: the first one derives keys and pushes these options, later ones let a key be used."""
         exchange = self._exchange
         if self.stage not in (Stage.JUDGING, Stage.ADMITTED) or exchange.remote is None:
             return
         try:
             if self.agreement is None:
-                terms = self.terms
-                options = exchange.remote.options
-                self.agreement = agree(
-                    self.peer_info, options, terms.data_ciphers, terms.fallback_cipher, peer_id
-                )
-                negotiated = encode_agreement(self.agreement, negotiates_ciphers(self.peer_info))
-                self._push = [*push, *negotiated]
-                self._push_wanted |= Proto.REQUEST_PUSH in peer_protocol(self.peer_info)
-            self._derive(exchange, self.agreement, now)
+                self.agreement = self._agree(exchange.remote.options, push, peer_id)
+                self._derive(exchange, self.agreement, now)
         except PeerError as error:
             self.refuse(str(error), error.told, now)
             return
+        self._under_verdict = False
         self._become(self._life.admitted)
         self._advance(now)
+
+    def _agree(self, options: str, push: Sequence[str], peer_id: int) -> Agreement:
+        """What holds from now on, and the push that says so; raises PeerError without a common cipher."""
+        terms = self.terms
+        agreement = agree(self.peer_info, options, terms.data_ciphers, terms.fallback_cipher, peer_id)
+        self._push = [*push, *encode_agreement(agreement, negotiates_ciphers(self.peer_info))]
+        self._push_wanted |= Proto.REQUEST_PUSH in peer_protocol(self.peer_info)
+        return agreement
+
+    @property
+    def _decided(self) -> bool:
+        return super()._decided and not self._under_verdict
 
     def refuse(self, reason: str, told: str | None, now: float) -> None:
         """The verdict is no: the client reads ``told``, we linger so that it can."""

@@ -7,6 +7,8 @@ flowed. The third host knows no way back into the tunnel: what it answers, it an
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -106,12 +108,14 @@ def main() -> int:
     if reason is not None:
         print(f"the demo {reason}")
         return 1
+    # An end from outside has to take the namespaces down as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print("tvpn with a genuine OpenVPN client, in network namespaces:")
     with Lab() as lab:
         demo = Demo(lab)
         try:
             demo.run()
-        except (AssertionError, OSError, KeyboardInterrupt) as error:
+        except (AssertionError, OSError, subprocess.SubprocessError, KeyboardInterrupt) as error:
             print(f"failed\n{type(error).__name__}: {error}")
             for program in demo.programs:
                 print(f"--- {Path(program.argv[4]).name}\n{program.output[-2000:]}")

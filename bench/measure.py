@@ -71,8 +71,8 @@ def latency(place: Tunnel) -> float:
     return times[len(times) // 2]
 
 
-def clients(server: str, number: int) -> tuple[float, float]:
-    """(server CPU ms of a handshake, KiB that the server grows by an idle client), ``number`` stock clients."""
+def clients(server: str, number: int) -> tuple[float, float, float]:
+    """(server CPU ms of a handshake, KiB it grows by an idle client, KiB without any), ``number`` stock clients."""
     case = Case(
         server_lines=("disable-dco",) if server == "stock" else (),
         client_lines=("route-noexec", "ifconfig-noexec", "verb 1"),
@@ -80,10 +80,12 @@ def clients(server: str, number: int) -> tuple[float, float]:
     with two_hosts() as lab:
         ends = Ends(lab, case)
         serving = ends.serve_stock() if server == "stock" else ends.serve()
+        empty = resident_kib(serving)
         ends.join_stock()
         time.sleep(0.5)
         cpu, resident = cpu_seconds(serving), resident_kib(serving)
         for _ in range(number):
             ends.join_stock()
         time.sleep(0.5)
-        return (cpu_seconds(serving) - cpu) / number * 1000, (resident_kib(serving) - resident) / number
+        grown = resident_kib(serving) - resident
+        return (cpu_seconds(serving) - cpu) / number * 1000, grown / number, empty

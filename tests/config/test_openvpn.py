@@ -89,9 +89,8 @@ class Servers(ConfigCase):
         self.assertTrue(settings.tunnel.duplicate_cn)
         self.assertIsNone(settings.tvpn.state)
         said = [text.split(": ")[1] for text in settings.warnings]
-        self.assertEqual(
-            said, ["user", "group", "persist-key", "persist-tun", "status", "ifconfig-pool-persist"], settings.warnings
-        )
+        words = "user group persist-key persist-tun status ifconfig-pool-persist mute explicit-exit-notify"
+        self.assertEqual(said, words.split(), settings.warnings)
 
     def test_a_server_without_certificates_gets_a_state(self) -> None:
         """Where the environment says, else beside the file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tvpn.hub.prefix import MOST_PREFIXES, Buckets, Tally, prefix_of
+from tvpn.hub.prefix import MOST_PREFIXES, Buckets, Crowd, Tally, prefix_of
 
 
 class PrefixTests(SynchronousTestCase):
@@ -65,3 +65,31 @@ class TallyTests(SynchronousTestCase):
         for number in range(MOST_PREFIXES + 10):
             tally.count("x", number.to_bytes(3, "big"), 0.0)
         self.assertEqual(len(tally._seen), MOST_PREFIXES)
+
+
+class ManySourcesTests(SynchronousTestCase):
+    def test_log_of_many_prefixes(self) -> None:
+        """D-05: five thousand prefixes are told of ten times, and again only after the interval."""
+        tally = Tally()
+        told = [tally.count("forged", number.to_bytes(3, "big"), 1.0) for number in range(5000)]
+        self.assertEqual(sum(number > 0 for number in told), 10)
+        self.assertEqual(tally.count("other", b"abc", 1.0), 1)
+        self.assertEqual(tally.count("forged", b"new", 12.0), 1)
+
+    def test_crowd(self) -> None:
+        """D-09: a site may have its share, a smaller one when it is crowded, and another site still gets in."""
+        crowd = Crowd(most=20, most_of_site=5, busy=10, most_when_busy=2)
+        for number in range(5):
+            self.assertTrue(crowd.has_room((f"192.0.2.{number}", 1)))
+            crowd.add((f"192.0.2.{number}", 1))
+        self.assertFalse(crowd.has_room(("192.0.2.99", 1)))
+        for number in range(5):
+            crowd.add((f"2001:db8:1:{number}::1", 1))
+        self.assertFalse(crowd.has_room(("2001:db8:1:99::1", 1)))
+        for place in ("198.51.100.1", "198.51.100.2"):
+            self.assertTrue(crowd.has_room((place, 1)))
+            crowd.add((place, 1))
+        self.assertFalse(crowd.has_room(("198.51.100.3", 1)))
+        crowd.remove(("198.51.100.1", 1))
+        self.assertTrue(crowd.has_room(("198.51.100.3", 1)))
+        self.assertEqual(crowd.total, 11)

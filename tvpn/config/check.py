@@ -97,12 +97,10 @@ def _check_wrapping(made: Draft) -> None:
 
 def _check_timers(made: Draft) -> None:
     tunnel, control = made.values["tunnel"], made.values["control"]
-    for name in ("ping_restart", "ping_exit"):
-        limit = tunnel.get(name, 0)
-        if limit and tunnel.get("ping", 0) >= limit:
-            where = made.first_of("tunnel", name, "ping")
-            if where is not None:
-                raise where.error(f"must be longer than ping; write more than {tunnel['ping']} seconds")
+    limit = tunnel.get("ping_restart", 0)
+    where = made.first_of("tunnel", "ping_restart", "ping")
+    if limit and tunnel.get("ping", 0) >= limit and where is not None:
+        raise where.error(f"must be longer than ping; write more than {tunnel['ping']} seconds")
     least = control.get("reneg_sec_min")
     if least is not None and least > control["reneg_sec"]:
         raise made.place("control", "reneg_sec").error("has a minimum above its maximum; write MAX MIN")

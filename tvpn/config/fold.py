@@ -99,7 +99,7 @@ def _fold_remotes(made: Draft) -> None:
 def _fold_keepalive(made: Draft, role: Role) -> None:
     tunnel = made.values["tunnel"]
     if made.has("tunnel", "keepalive"):
-        other = made.first_of("tunnel", "ping", "ping_restart", "ping_exit")
+        other = made.first_of("tunnel", "ping", "ping_restart")
         if other is not None:
             raise other.error("is said by keepalive already; delete one of the two")
         ping, restart = tunnel["keepalive"]
@@ -109,5 +109,5 @@ def _fold_keepalive(made: Draft, role: Role) -> None:
             )
         # A server waits twice as long, so that the client, which can call again, notices first.
         tunnel["ping"], tunnel["ping_restart"] = ping, 2 * restart if role == "server" else restart
-    elif role == "client" and not made.has("tunnel", "ping_restart") and not made.has("tunnel", "ping_exit"):
+    elif role == "client" and not made.has("tunnel", "ping_restart"):
         tunnel["ping_restart"] = CLIENT_PING_RESTART

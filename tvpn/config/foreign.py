@@ -27,6 +27,10 @@ _IGNORED = {
     "are tried again with every attempt, forever",
     "bind bind-dev mtu-disc mtu-test link-mtu tun-mtu-extra tun-mtu-max fast-io txqueuelen socket-flags mark "
     "tcp-queue-limit tcp-nodelay bcast-buffers hash-size": "tvpn sizes sockets and packets by itself",
+    "sndbuf rcvbuf": "tvpn asks for 1 MiB each",
+    "multihome": "tvpn always answers from the address that was called",
+    "explicit-exit-notify": "tvpn always says goodbye",
+    "mute": "tvpn tells of a kind of dropped packet once in ten seconds",
     "auth-nocache auth-retry auth-token push-peer-info setenv setenv-safe x509-username-field compat-mode": "tvpn has "
     "no use for it",
     "connect-freq connect-freq-initial max-routes-per-client stale-routes-check": "tvpn limits strangers by itself",
@@ -65,6 +69,7 @@ _REFUSED = {
     "redirect-gateway redirect-private block-ipv6 route-nopull route-noexec pull-filter route-gateway client-nat "
     "allow-pull-fqdn": "changing what the server pushes arrives in a later release; let the server push it "
     "(on a server: push \"...\", in an ini file the section [push]) or write route lines",
+    "ping-exit": "it arrives in a later release; write ping-restart, which calls again",
     "inactive session-timeout shaper passtos": "it arrives in a later release; delete the line",
     "management management-client management-hold management-query-passwords management-client-auth "
     "management-log-cache management-up-down": "the management interface arrives in a later release; delete the line",

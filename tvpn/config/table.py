@@ -57,13 +57,7 @@ class Transport:
     connect_retry: tuple[int, int] = option(
         value.pair(1, DAY, second=300), (1, 300), "seconds between attempts, at first and at most"
     )
-    explicit_exit_notify: int | None = option(
-        value.number(0, 1000, bare=1), None, "tell the other end when leaving (number of attempts)"
-    )
-    multihome: bool = option(value.flag, False, "answer from the address that was called")
     float: bool = option(value.flag, False, "let the other end change its address")
-    sndbuf: int | None = option(value.number(0, 2**30), None, "bytes of the socket's send buffer")
-    rcvbuf: int | None = option(value.number(0, 2**30), None, "bytes of the socket's receive buffer")
     proto: address.Protocol | None = option(address.protocol, None, "udp, udp4, udp6, tcp, tcp4 or tcp6", ini=False)
     port: int | None = option(address.port, None, "port of both ends", ini=False)
     lport: int | None = option(value.number(0, 65535), None, "own port", ini=False)
@@ -102,7 +96,6 @@ class Tunnel:
     ping_restart: int = option(
         value.number(0, DAY), 0, "give up after this many silent seconds; a client's default is 120"
     )
-    ping_exit: int = option(value.number(0, DAY), 0, "exit after this many silent seconds")
     nat: Literal["yes", "no", "auto"] = option(
         value.one_of("yes", "no", "auto"), "no", "let clients reach the internet by this machine's address"
     )
@@ -179,7 +172,7 @@ class Data:
     data_ciphers_fallback: str | None = option(value.cipher, None, "cipher for peers that cannot negotiate")
     auth: str = option(value.digest, "SHA1", "digest of tls-auth")
     replay_window: tuple[int, int] = option(
-        value.pair(0, 65536, second=15), (64, 15), "packets and seconds that may arrive out of order"
+        value.pair(0, 65536, second=15), (64, 15), "packets (the seconds do not count) that may come late"
     )
     allow_compression: Literal["no"] = option(kind.no_compression, "no", "only no: compression leaks plaintext")
 
@@ -225,7 +218,6 @@ class Log:
     """What is written down."""
 
     verb: int = option(value.number(0, 11), 3, "how much is logged, 0 to 11")
-    mute: int = option(value.number(0, 2**31 - 1), 0, "most repetitions of a kind of message; 0 is no limit")
 
 
 SECTIONS: dict[str, type[Any]] = {

@@ -99,6 +99,7 @@ class TLS:
     def __init__(self, context: SSL.Context, server: bool) -> None:
         self._connection = SSL.Connection(context, None)
         self.established = False
+        self._broken: PeerError | None = None
         if server:
             self._connection.set_accept_state()
         else:
@@ -106,7 +107,11 @@ class TLS:
             self._handshake()
 
     def receive(self, data: bytes) -> list[bytes]:
-        """Feed TLS bytes; the plaintext records they complete. Raises PeerError; an alert may wait in ``pull``."""
+        """Feed TLS bytes; the plaintext records they complete. Raises PeerError, after whole records only at the next
+        call; an alert may wait in ``pull``.
+        """
+        if self._broken is not None:
+            raise self._broken
         if data:
             self._connection.bio_write(data)
         if not self.established and not self._handshake():
@@ -118,9 +123,12 @@ class TLS:
         except SSL.WantReadError:
             return records
         except SSL.ZeroReturnError:
-            raise PeerError("the peer closed its TLS session") from None
+            self._broken = PeerError("the peer closed its TLS session")
         except SSL.Error as error:
-            raise PeerError(f"TLS failed: {_explain(error)}") from None
+            self._broken = PeerError(f"TLS failed: {_explain(error)}")
+        if not records:
+            raise self._broken
+        return records
 
     def send(self, record: bytes) -> None:
         """Queue one record; only once established."""

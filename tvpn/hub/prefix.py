@@ -5,7 +5,7 @@ IPv4 counts by /24, IPv6 by /64: one source can spoil things for its own neighbo
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from ipaddress import ip_address
 
 from tvpn.plane.verbs import Address
@@ -39,19 +39,59 @@ class Buckets:
 
 
 class Tally:
-    """Counts occurrences and says when one is to be told: the first, and then one in ``interval`` seconds."""
+    """Counts occurrences and says when one is to be told: the first of a prefix, and then one in ``interval`` seconds;
+    of all prefixes together at most ``most`` for each reason, so that many sources cannot fill a log either.
+    """
 
-    def __init__(self, interval: float = 10.0) -> None:
+    def __init__(self, interval: float = 10.0, most: int = 10) -> None:
         self._interval = interval
+        self._most = most
         self._seen: OrderedDict[tuple[str, bytes], tuple[float, int]] = OrderedDict()
+        self._told: dict[str, tuple[float, int]] = {}
 
     def count(self, reason: str, prefix: bytes, now: float) -> int:
         """0 while it is to be kept quiet, else how many there were since it was told last."""
         key = (reason, prefix)
         told, number = self._seen.pop(key, (now - self._interval, 0))
         number += 1
-        due = now - told >= self._interval
+        due = now - told >= self._interval and self._affords(reason, now)
         self._seen[key] = (now, 0) if due else (told, number)
         if len(self._seen) > MOST_PREFIXES:
             self._seen.popitem(last=False)
         return number if due else 0
+
+    def _affords(self, reason: str, now: float) -> bool:
+        since, number = self._told.get(reason, (now, 0))
+        if now - since >= self._interval:
+            since, number = now, 0
+        self._told[reason] = (since, number + 1)
+        return number < self._most
+
+
+class Crowd:
+    """How many of something each site has, so that one site cannot have them all: the fewer for each, the more there
+    are altogether. A site is a /24, or of IPv6 a /48, which is what one customer gets.
+    """
+
+    def __init__(self, most: int, most_of_site: int, busy: int, most_when_busy: int) -> None:
+        self._most = most
+        self._most_of_site = most_of_site
+        self._busy = busy
+        self._most_when_busy = most_when_busy
+        self._sites: Counter[bytes] = Counter()
+        self.total = 0
+
+    def has_room(self, address: Address) -> bool:
+        limit = self._most_of_site if self.total < self._busy else self._most_when_busy
+        return self.total < self._most and self._sites[prefix_of(address)[:6]] < limit
+
+    def add(self, address: Address) -> None:
+        self._sites[prefix_of(address)[:6]] += 1
+        self.total += 1
+
+    def remove(self, address: Address) -> None:
+        site = prefix_of(address)[:6]
+        self._sites[site] -= 1
+        self.total -= 1
+        if not self._sites[site]:
+            del self._sites[site]

@@ -10,7 +10,7 @@ from tvpn.errors import Drop
 from tvpn.hub.door import ControlKeys, Door
 from tvpn.hub.event import Complaint, HangUp, HubEvent, Joined, Leased, Left, Moved, VerdictRequest
 from tvpn.hub.pool import Pool
-from tvpn.hub.prefix import Tally, prefix_of
+from tvpn.hub.prefix import Crowd, Tally, prefix_of
 from tvpn.hub.roster import Member, Roster
 from tvpn.hub.streams import Streams
 from tvpn.plane.verbs import (
@@ -29,7 +29,9 @@ from tvpn.session.life import Stage
 from tvpn.session.peer import Terms
 from tvpn.wire.header import SESSION_ID_SIZE
 
-MOST_HALF_OPEN = 1000
+#: Clients that have proved their address and not yet been admitted: altogether, of one site, and of one site when
+#: there are many (an office behind one address shall get in, a flood from one address shall not keep others out).
+MOST_HALF_OPEN, MOST_OF_SITE, BUSY, MOST_OF_SITE_WHEN_BUSY = 1000, 50, 100, 3
 #: Of those, how many may have got state on their very first packet.
 MOST_UNPROVEN = 64
 _TCP_AND_IPV4_HEADER = 40
@@ -61,6 +63,7 @@ class Verdict:
     reason: str = ""
     told: str | None = None
     push: tuple[str, ...] = ()
+    temporary: bool = False
 
 
 class ServerHub:
@@ -72,17 +75,14 @@ class ServerHub:
         self._rules = rules
         self._pool = pool
         self._plane = plane
-        self._door = Door(terms, keys, lambda: self._half_open < MOST_UNPROVEN)
+        self._door = Door(terms, keys, lambda: self._half_open.total < MOST_UNPROVEN)
         self._tally = Tally()
+        self._half_open = Crowd(MOST_HALF_OPEN, MOST_OF_SITE, BUSY, MOST_OF_SITE_WHEN_BUSY)
         self._events: list[HubEvent] = []
         self._streams = Streams()
         self._answers: list[tuple[Endpoint, bytes]] = []
         self._speaking: dict[int, Member] = {}
         self._stopping = False
-
-    @property
-    def _half_open(self) -> int:
-        return len(self.roster) - self.roster.admitted
 
     # What comes in
 
@@ -102,9 +102,11 @@ class ServerHub:
             if isinstance(outcome, bytes):
                 self._answers.append((endpoint, outcome))
                 return
-            if self._half_open >= MOST_HALF_OPEN:
+            if not self._half_open.has_room(endpoint.address):
                 raise Drop("half-open-full")
             member = self.roster.add(endpoint, outcome, now)
+            self._half_open.add(endpoint.address)
+            member.counted = endpoint.address
             self._streams.settle(endpoint)
         try:
             member.session.receive(datagram, now)
@@ -168,6 +170,7 @@ class ServerHub:
         self._speaking[member.number] = member
         if member.session.stage is Stage.GONE:
             self._vacate(member)
+            self._stop_counting(member)
             self.roster.remove(member)
             if member.endpoint in self._streams:
                 self._streams.remove(member.endpoint)
@@ -190,6 +193,12 @@ class ServerHub:
             self._plane.use(peer, event.key_id)
         elif isinstance(event, KeyRetired):
             self._plane.retire(peer, event.key_id)
+
+    def _stop_counting(self, member: Member) -> None:
+        """The member is half-open no longer."""
+        if member.counted is not None:
+            self._half_open.remove(member.counted)
+            member.counted = None
 
     def _vacate(self, member: Member) -> None:
         """The plane forgets the peer, its address is free."""
@@ -218,7 +227,7 @@ class ServerHub:
         if member is None:
             return
         if not verdict.accepted:
-            member.session.refuse(verdict.reason, verdict.told, now)
+            member.session.refuse(verdict.reason, verdict.told, now, verdict.temporary)
         elif member.peer is not None:
             member.session.admit((), member.peer, now)
         elif member.session.stage is Stage.JUDGING:
@@ -231,14 +240,16 @@ class ServerHub:
             return
         self._make_way(member, now)
         if self.roster.admitted >= self._rules.max_clients:
-            member.session.refuse(f"max-clients {self._rules.max_clients} is reached", "the server is full", now)
+            reason = f"max-clients {self._rules.max_clients} is reached"
+            member.session.refuse(reason, "the server is full", now, temporary=True)
             return
         lease_key = f"{identity.key}#{member.number}" if self._rules.duplicate_cn else identity.key
         lease = member.lease = self._pool.take(lease_key)
         if lease is None:
-            member.session.refuse("the address pool is exhausted", "no free address", now)
+            member.session.refuse("the address pool is exhausted", "no free address", now, temporary=True)
             return
         peer = self.roster.seat(member)
+        self._stop_counting(member)
         member.session.admit([*self._pushes(member), *verdict.push], peer, now)
         if member.session.agreement is None:
             return
@@ -306,8 +317,10 @@ class ServerHub:
             self._complain("stream-idle", endpoint, now)
             self._events.append(HangUp(endpoint))
         for member in self.roster.take_due(now):
-            member.session.tick(now)
-            self._follow(member, now)
+            try:
+                member.session.tick(now)
+            finally:
+                self._follow(member, now)
 
     def disconnect(self, number: int, reason: str, now: float) -> None:
         """End one client's session, told that it may come back."""

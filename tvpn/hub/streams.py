@@ -1,18 +1,16 @@
 """TCP connections: which there are, and which have come to nothing yet.
 
 A connection proves an address, so there is no cookie; but it costs something before anybody has said a word. So each
-source prefix may have only a few that wait for their first valid packet, and each waits ten seconds.
+site may have only a few that wait for their first valid packet, and each waits ten seconds.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-
-from tvpn.hub.prefix import prefix_of
+from tvpn.hub.prefix import Crowd
 from tvpn.plane.verbs import Endpoint
 
 PATIENCE = 10.0
-MOST_WAITING = 10
+MOST_WAITING, MOST_ALTOGETHER = 10, 256
 
 
 class Streams:
@@ -21,17 +19,16 @@ class Streams:
     def __init__(self) -> None:
         self._settled: set[Endpoint] = set()
         self._waiting: dict[Endpoint, float] = {}
-        self._crowd: Counter[bytes] = Counter()
+        self._crowd = Crowd(MOST_ALTOGETHER, MOST_WAITING, MOST_ALTOGETHER, MOST_WAITING)
 
     def __contains__(self, endpoint: Endpoint) -> bool:
         return endpoint in self._settled or endpoint in self._waiting
 
     def add(self, endpoint: Endpoint, now: float) -> bool:
-        """A new connection; False when too many of its prefix wait already."""
-        prefix = prefix_of(endpoint.address)
-        if self._crowd[prefix] >= MOST_WAITING:
+        """A new connection; False when too many of its site, or altogether, wait already."""
+        if not self._crowd.has_room(endpoint.address):
             return False
-        self._crowd[prefix] += 1
+        self._crowd.add(endpoint.address)
         self._waiting[endpoint] = now + PATIENCE
         return True
 
@@ -47,10 +44,7 @@ class Streams:
     def _stop_waiting(self, endpoint: Endpoint) -> bool:
         if self._waiting.pop(endpoint, None) is None:
             return False
-        prefix = prefix_of(endpoint.address)
-        self._crowd[prefix] -= 1
-        if not self._crowd[prefix]:
-            del self._crowd[prefix]
+        self._crowd.remove(endpoint.address)
         return True
 
     def deadline(self) -> float | None:

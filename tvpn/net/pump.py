@@ -1,13 +1,13 @@
 """The pump: one place where descriptors, plane, hub and the one timer meet.
 
-After every stimulus it does the same: let the plane's events reach the hub, send what both want to send, tell the
+After a stimulus it does the same each time: let the plane's events reach the hub, send what both want to send, tell the
 service what happened, and set the timer anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -63,18 +63,29 @@ class Pump:
     def from_tun(self, batch: list[TunPacket]) -> None:
         now = self._now()
         self._plane.outward(batch, now)
-        self.flush(now)
+        self._settle(now)
 
     def from_network(self, link: Link, batch: list[Arrival]) -> None:
         now = self._now()
-        data = [arrival for arrival in batch if arrival[3][0] in DATA_FIRST_BYTES]
+        data: list[Arrival] = []
+        control: list[Arrival] = []
+        for arrival in batch:
+            (data if arrival[3][0] in DATA_FIRST_BYTES else control).append(arrival)
         if data:
             self._plane.inward(link, data, now)
-        if len(data) < len(batch):
-            for address, local, _, datagram in batch:
-                if datagram[0] not in DATA_FIRST_BYTES:
-                    self._hub.receive(Endpoint(link, address, local), datagram, now)
+        if not control:
+            self._settle(now)
+            return
+        for address, local, _, datagram in control:
+            self._hub.receive(Endpoint(link, address, local), datagram, now)
         self.flush(now)
+
+    def _settle(self, now: float) -> None:
+        """Data alone concerns the plane alone, and only makes its deadline later: the rest can sleep on."""
+        if self._plane.eventful:
+            self.flush(now)
+        else:
+            self._carry()
 
     def stir(self) -> None:
         """Whoever called the hub or the plane from above lets the consequences happen."""
@@ -95,11 +106,18 @@ class Pump:
     def _send(self, now: float) -> None:
         for endpoint, datagram in self._hub.transmit(now):
             link_of(endpoint).send(endpoint.address, endpoint.local, len(datagram), datagram)
+        self._carry()
+
+    def _carry(self) -> None:
+        """Take what the plane has to where it goes."""
         packets, departures = self._plane.take()
-        for endpoint, segment, buffer in departures:
-            link_of(endpoint).send(endpoint.address, endpoint.local, segment, buffer)
+        link: Any  # below the line only something to compare, up here a Link
+        for (link, address, local), segment, buffer in departures:
+            link.send(address, local, segment, buffer)
         if packets and self._tun is not None:
             self._tun.write(packets)
+            # What this machine itself is asked it has answered by now: that saves going to sleep and being woken.
+            self._tun.doRead()
 
     def _set_timer(self, now: float) -> None:
         deadlines = [at for at in (self._plane.deadline(), self._hub.deadline()) if at is not None]

@@ -1,7 +1,7 @@
 """TCP connections as links: lengths are stripped and added here, everything else is as with UDP.
 
 The output is bounded: while the kernel does not take what was written (Twisted's buffer is 64 KiB), further packets
-are dropped and counted, as a full network would do.
+are dropped and counted, as a full network would do; control packets have as much again, and then it ends.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +22,8 @@ from tvpn.wire.header import DATA_FIRST_BYTES
 from tvpn.wire.stream import Unstreamer, encode_burst
 
 BACKLOG = 64
+#: Control packets are not dropped while the kernel takes nothing; who has not read after so many bytes is cut off.
+LARGEST_OVERFLOW = 65536
 PATIENCE = 5.0
 """Seconds that a closed connection's peer has to take what was written before."""
 
@@ -44,6 +46,7 @@ class TCPLink(Protocol):
         self._ended = ended
         self._stream = Unstreamer()
         self._is_full = False
+        self._overflow = 0
         self._cut_off: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -71,9 +74,16 @@ class TCPLink(Protocol):
         if self._is_full and buffer[0] in DATA_FIRST_BYTES:
             self.counters.drop("send-queue-full", -(-len(buffer) // segment))
             return
-        transport: ITransport | None = self.transport
-        if transport is not None:
-            transport.write(encode_burst(segment, buffer))
+        transport: Any = self.transport
+        if transport is None:
+            return
+        if self._is_full:
+            self._overflow += len(buffer)
+            if self._overflow > LARGEST_OVERFLOW:
+                self.counters.drop("send-reader-too-slow")
+                transport.abortConnection()
+                return
+        transport.write(encode_burst(segment, buffer))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._cut_off is not None and self._cut_off.active():
@@ -96,6 +106,7 @@ class TCPLink(Protocol):
 
     def resumeProducing(self) -> None:
         self._is_full = False
+        self._overflow = 0
 
     def stopProducing(self) -> None:
         self._is_full = True

@@ -10,6 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable
+from time import monotonic
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.logger import Logger
@@ -25,12 +26,15 @@ IP_PKTINFO, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT = 8, 10, 5
 IPV6_MTU_DISCOVER = 23
 
 BUDGET = 64
+#: A datagram after a longer silence (seconds) is delivered at once, without asking the kernel for another one first.
+STREAM_GAP = 0.001
 DATAGRAM_SIZE = 9216
 BUFFER_SIZE = 1 << 20
 _ANCILLARY_SIZE = 64
 
 _PKTINFO_V4 = struct.Struct("=I4s4s")
 _PKTINFO_V6 = struct.Struct("=16sI")
+_SEGMENT = struct.Struct("=H")
 
 
 def open_udp(family: int, host: str, port: int, *, several_addresses: bool) -> socket.socket:
@@ -72,6 +76,9 @@ class UDPLink:
         self._reactor = reactor
         self._deliver = deliver
         self._is_v6 = sock.family == socket.AF_INET6
+        # The one thing we ask the kernel to tell beside a datagram: where in it our own address stands.
+        self._read_at = 0.0
+        self._local_at = slice(0, 16) if self._is_v6 else slice(4, 8)
 
     @property
     def port(self) -> int:
@@ -95,12 +102,16 @@ class UDPLink:
 
     def doRead(self) -> None:
         batch: list[Arrival] = []
-        receive = self._socket.recvmsg
+        receive, local_at = self._socket.recvmsg, self._local_at
+        now = monotonic()
+        left = BUDGET if now - self._read_at < STREAM_GAP else 1
+        self._read_at = now
         try:
-            for _ in range(BUDGET):
+            while left:
+                left -= 1
                 datagram, ancillary, _, address = receive(DATAGRAM_SIZE, _ANCILLARY_SIZE)
                 if datagram:
-                    batch.append((address, self._local(ancillary) if ancillary else b"", 0, datagram))
+                    batch.append((address, ancillary[0][2][local_at] if ancillary else b"", 0, datagram))
         except BlockingIOError:
             pass
         except OSError as error:
@@ -111,15 +122,6 @@ class UDPLink:
             except Exception:
                 self._log.failure("a batch from the network failed and is lost")
 
-    def _local(self, ancillary: list[tuple[int, int, bytes]]) -> bytes:
-        """The packed local address a datagram came to."""
-        for level, kind, data in ancillary:
-            if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
-                return data[4:8]
-            if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-                return data[:16]
-        return b""
-
     def send(self, address: Address, local: bytes, segment: int, buffer: bytes) -> None:
         """A burst of datagrams of ``segment`` bytes each; what the socket does not take is dropped and counted."""
         ancillary: list[tuple[int, int, bytes]] = []
@@ -127,25 +129,24 @@ class UDPLink:
             ancillary.append((socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO_V6.pack(local, 0)))
         elif local:
             ancillary.append((socket.IPPROTO_IP, IP_PKTINFO, _PKTINFO_V4.pack(0, local, bytes(4))))
-        if segment >= len(buffer):
-            self._send_plain(address, ancillary, buffer)
-            return
+        several = segment < len(buffer)
+        if several:
+            ancillary.append((SOL_UDP, UDP_SEGMENT, _SEGMENT.pack(segment)))
         try:
-            size = (SOL_UDP, UDP_SEGMENT, struct.pack("H", segment))
-            self._socket.sendmsg([buffer], [*ancillary, size], 0, address)
-        except BlockingIOError:
-            self.counters.drop("send-EAGAIN", -(-len(buffer) // segment))
-        except OSError:
-            # The path is smaller than the segment, or the kernel has no UDP_SEGMENT: one by one, fragmented if need be.
-            self.counters.drop("send-unsegmented")
-            for at in range(0, len(buffer), segment):
-                self._send_plain(address, ancillary, buffer[at : at + segment])
-
-    def _send_plain(self, address: Address, ancillary: list[tuple[int, int, bytes]], datagram: bytes) -> None:
-        try:
-            self._socket.sendmsg([datagram], ancillary, 0, address)
+            self._socket.sendmsg((buffer,), ancillary, 0, address)
         except OSError as error:
-            self.counters.drop(f"send-{errno.errorcode.get(error.errno or 0, 'error')}")
+            if not several:
+                self.counters.drop(f"send-{errno.errorcode.get(error.errno or 0, 'error')}")
+            elif isinstance(error, BlockingIOError):
+                self.counters.drop("send-EAGAIN", -(-len(buffer) // segment))
+            else:
+                self._send_one_by_one(address, local, segment, buffer)
+
+    def _send_one_by_one(self, address: Address, local: bytes, segment: int, buffer: bytes) -> None:
+        """The path is smaller than the segment, or the kernel has no UDP_SEGMENT: fragmented if need be."""
+        self.counters.drop("send-unsegmented")
+        for at in range(0, len(buffer), segment):
+            self.send(address, local, segment, buffer[at : at + segment])
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor has lost interest; nothing of ours leads here."""

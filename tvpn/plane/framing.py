@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tvpn.wire.data import OCC_EXIT, OCC_MAGIC, PING
 
@@ -14,8 +14,12 @@ LARGEST_BURST = 60000
 MAGIC_FIRST_BYTES = frozenset({PING[0], OCC_MAGIC[0]})
 
 
-def bursts(packets: Sequence[bytes], overhead: int) -> Iterator[Sequence[bytes]]:
+def bursts(packets: Sequence[bytes], overhead: int) -> Iterable[Sequence[bytes]]:
     """Cut into runs of equal size whose last may be shorter: each can be sent as one segmented buffer."""
+    return (packets,) if len(packets) == 1 else _runs(packets, overhead)
+
+
+def _runs(packets: Sequence[bytes], overhead: int) -> Iterator[Sequence[bytes]]:
     begin = 0
     while begin < len(packets):
         size = len(packets[begin])

@@ -17,6 +17,7 @@ from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
 from tvpn.plane.keyslots import KeySlot, KeySlots
 from tvpn.plane.route import Routes
 from tvpn.plane.verbs import (
+    Address,
     Arrival,
     Counters,
     Departure,
@@ -32,15 +33,19 @@ from tvpn.plane.verbs import (
     TunPacket,
 )
 from tvpn.wire.data import NO_PEER_ID, OCC_EXIT, OCC_MAGIC, PING, V1_HEADER_SIZE, V2_HEADER_SIZE
-from tvpn.wire.ip import LINK_LOCAL_PREFIX, clamp_mss, destination, source
+from tvpn.wire.ip import LINK_LOCAL_PREFIX, TCP, clamp_mss, destination, source
 
+FLOAT_INTERVAL = 1.0
 _FIRST_V2 = 0x48
+_FIRST_V6 = 0x60
+#: What an Endpoint is made of.
+Place = tuple[Hashable, Address, bytes]
 
 
 class PlanePeer:
     """A peer as the plane sees it."""
 
-    __slots__ = ("counters", "endpoint", "heard", "number", "said", "slots", "spec", "warned")
+    __slots__ = ("counters", "endpoint", "heard", "moved", "number", "said", "slots", "spec", "warned")
 
     def __init__(self, number: int, endpoint: Endpoint, spec: PeerSpec, now: float) -> None:
         self.number = number
@@ -50,6 +55,7 @@ class PlanePeer:
         self.counters = Counters.zero()
         self.heard = self.said = now
         self.warned = False
+        self.moved = now - FLOAT_INTERVAL
 
 
 class Userspace:
@@ -57,7 +63,7 @@ class Userspace:
 
     def __init__(self) -> None:
         self._peers: dict[int, PlanePeer] = {}
-        self._by_endpoint: dict[Endpoint, PlanePeer] = {}
+        self._by_endpoint: dict[Place, PlanePeer] = {}
         self._routes = Routes()
         self._server: PlanePeer | None = None
         self._events: list[PlaneEvent] = []
@@ -139,6 +145,11 @@ class Userspace:
         record = self._peers.get(peer)
         return record.endpoint if record is not None else None
 
+    @property
+    def eventful(self) -> bool:
+        """Whether ``take_events`` has something."""
+        return bool(self._events)
+
     def take_events(self) -> list[PlaneEvent]:
         events, self._events = self._events, []
         return events
@@ -150,17 +161,20 @@ class Userspace:
         batches: dict[int, list[bytes]] = {}
         owner, server = self._routes.owner, self._server
         for _, packet in packets:
-            number = server.number if server is not None else owner(destination(packet))
+            target = destination(packet)
+            number = owner(target) if server is None else server.number if target else None
             if number is None:
                 self.strays.drop("no-peer-for-destination")
-            elif number in batches:
+                continue
+            mss = self._peers[number].spec.mss
+            if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
+                packet = clamp_mss(packet, mss)
+            if number in batches:
                 batches[number].append(packet)
             else:
                 batches[number] = [packet]
         for number, batch in batches.items():
             peer = self._peers[number]
-            if peer.spec.mss:
-                batch = [clamp_mss(packet, peer.spec.mss) for packet in batch]
             self._seal(peer, batch)
             peer.said = now
 
@@ -196,15 +210,16 @@ class Userspace:
     def inward(self, link: Hashable, arrivals: Sequence[Arrival], now: float) -> None:
         """A batch of data packets that came in on this link."""
         for address, local, segment, buffer in arrivals:
-            endpoint = Endpoint(link, address, local)
+            # A plain tuple, equal to the Endpoint it stands for: making one of each packet would cost more than it.
+            place = (link, address, local)
             if not segment or segment >= len(buffer):
-                self._open(endpoint, buffer, now)
+                self._open(place, buffer, now)
                 continue
             for at in range(0, len(buffer), segment):
-                self._open(endpoint, buffer[at : at + segment], now)
+                self._open(place, buffer[at : at + segment], now)
 
-    def _open(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
-        header_size, peer = self._peer_of(endpoint, datagram)
+    def _open(self, place: Place, datagram: bytes, now: float) -> None:
+        header_size, peer = self._peer_of(place, datagram)
         if peer is None:
             self.strays.drop("peer-unknown")
             return
@@ -216,13 +231,13 @@ class Userspace:
         try:
             packet_id, plain = slot.opener.open(datagram, header_size)
         except Drop as drop:
-            self._reject(peer, endpoint, drop.reason)
+            self._reject(peer, place, drop.reason)
             return
         newest = packet_id > slot.window.highest
         if not slot.window.accept(packet_id):
-            self._reject(peer, endpoint, "data-replayed")
+            self._reject(peer, place, "data-replayed")
             return
-        if endpoint != peer.endpoint and not self._follow(peer, endpoint, newest):
+        if place != peer.endpoint and not self._follow(peer, Endpoint(*place), newest, now):
             counters.drop("wrong-address")
             return
         peer.heard = now
@@ -234,32 +249,35 @@ class Userspace:
             self._events.append(Opened(peer.number, slot.key_id))
         self._deliver(peer, plain)
 
-    def _reject(self, peer: PlanePeer, endpoint: Endpoint, reason: str) -> None:
+    def _reject(self, peer: PlanePeer, place: Place, reason: str) -> None:
         """Count it; on the peer's own stream it means that the stream is broken."""
         peer.counters.drop(reason)
-        if peer.spec.is_stream and endpoint == peer.endpoint:
+        if peer.spec.is_stream and place == peer.endpoint:
             self._events.append(Gone(peer.number, f"its stream is broken: {reason}"))
 
-    def _peer_of(self, endpoint: Endpoint, datagram: bytes) -> tuple[int, PlanePeer | None]:
+    def _peer_of(self, place: Place, datagram: bytes) -> tuple[int, PlanePeer | None]:
         """By peer id in V2, by address in V1 and where the sender knows no peer id."""
         if datagram[0] < _FIRST_V2:
-            return V1_HEADER_SIZE, self._by_endpoint.get(endpoint)
+            return V1_HEADER_SIZE, self._by_endpoint.get(place)
         number = int.from_bytes(datagram[1:V2_HEADER_SIZE], "big")
         if self._server is not None or number == NO_PEER_ID:
-            return V2_HEADER_SIZE, self._by_endpoint.get(endpoint)
+            return V2_HEADER_SIZE, self._by_endpoint.get(place)
         return V2_HEADER_SIZE, self._peers.get(number)
 
-    def _follow(self, peer: PlanePeer, endpoint: Endpoint, newest: bool) -> bool:
-        """Whether a packet from elsewhere counts. Only the newest one moves the peer (never to another's place)."""
+    def _follow(self, peer: PlanePeer, endpoint: Endpoint, newest: bool, now: float) -> bool:
+        """Whether a packet from elsewhere counts. Only the newest one moves the peer, never to another's place, and
+        not more often than once a second.
+        """
         if peer.spec.is_server or peer.spec.is_stream:
             return False
-        if not newest or endpoint.link != peer.endpoint.link:
+        if not newest or endpoint.link != peer.endpoint.link or now - peer.moved < FLOAT_INTERVAL:
             return True
         occupant = self._by_endpoint.get(endpoint)
         if occupant is not None and occupant is not peer:
             self._events.append(FloatRefused(peer.number, endpoint, occupant.number))
             return False
         self._move(peer, endpoint)
+        peer.moved = now
         self._events.append(Floated(peer.number, endpoint))
         return True
 
@@ -282,7 +300,9 @@ class Userspace:
             return
         counters.received_packets += 1
         counters.received_bytes += len(plain)
-        self._to_tun.append((b"", clamp_mss(plain, spec.mss) if spec.mss else plain))
+        if spec.mss and (plain[9] if plain[0] < _FIRST_V6 else plain[6]) == TCP:
+            plain = clamp_mss(plain, spec.mss)
+        self._to_tun.append((b"", plain))
 
     def _is_magic(self, peer: PlanePeer, plain: bytes) -> bool:
         if is_exit(plain):

@@ -81,9 +81,10 @@ def build(settings: Settings, reactor: Any) -> MultiService:
         vpn = build_server(settings, reactor, state)
     else:
         vpn = build_client(settings, reactor)
-    vpn.setServiceParent(service)
     if settings.manhole.listen is not None:
+        # First: when it cannot listen, there is no firewall to take down yet.
         _build_manhole(settings, reactor, vpn, state).setServiceParent(service)
+    vpn.setServiceParent(service)
     return service
 
 

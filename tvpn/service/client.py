@@ -74,9 +74,10 @@ class ClientService(Service):
         ensureDeferred(self._connect()).addErrback(self._connect_failed)
 
     async def _connect(self) -> None:
-        protocol, host, port, family = self._remotes[self._next % len(self._remotes)]
+        attempt, which = divmod(self._next, len(self._remotes))
+        protocol, host, port, family = self._remotes[which]
         self._next += 1
-        family, address = await deferToThread(resolve, host, port, family)
+        family, address = await deferToThread(resolve, host, port, family, attempt)
         if not self.running:
             return
         self._log.info("connecting to {host}, {protocol} port {port}", host=address[0], protocol=protocol, port=port)
@@ -140,6 +141,9 @@ class ClientService(Service):
             except TvpnError as error:
                 fail(self._reactor, str(error))
         elif isinstance(event, Disconnected) and self.running:
+            if self.tunnel is not None and self.tunnel.redirects:
+                # Everything goes into the tunnel but the server it led to: the next one could not be found or reached.
+                self._close_tunnel()
             if event.retry:
                 self._try_again()
             else:
@@ -200,11 +204,14 @@ class ClientService(Service):
         self._log.info("stopped")
 
 
-def resolve(host: str, port: int, family: int) -> tuple[int, Address]:
-    """(family, socket address) of a remote, looked up anew each time; raises TvpnError. Blocks: for a thread."""
+def resolve(host: str, port: int, family: int, attempt: int) -> tuple[int, Address]:
+    """(family, socket address) of a remote, looked up anew each time, the next of several with each attempt; raises
+    TvpnError. Blocks: for a thread.
+    """
     wanted = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}[family]
     try:
         found = socket.getaddrinfo(host, port, wanted, socket.SOCK_DGRAM)
     except OSError as error:
         raise TvpnError(f"cannot find the address of {host}: {error.strerror or error}") from None
-    return found[0][0], cast(Address, found[0][4])
+    choice = found[attempt % len(found)]
+    return choice[0], cast(Address, choice[4])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,14 +15,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from twisted.application.internet import StreamServerEndpointService
-from twisted.application.service import IService
+from twisted.application import strports
+from twisted.application.service import IService, MultiService
 from twisted.conch import manhole, manhole_ssh
 from twisted.conch.checkers import IAuthorizedKeysDB, SSHPublicKeyChecker, readAuthorizedKeyFile
 from twisted.conch.insults import insults
 from twisted.conch.ssh import keys
 from twisted.cred.portal import Portal
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from zope.interface import implementer
 
 from tvpn.errors import TvpnError
@@ -61,6 +62,19 @@ def _ended(status: int) -> Any:
     from twisted.python.failure import Failure
 
     return Failure(ProcessTerminated(status))
+
+
+class Prompt(MultiService):
+    """Listens before the reactor runs; a failure ends the process with 1 and a sentence."""
+
+    name = "manhole"
+
+    def privilegedStartService(self) -> None:
+        try:
+            super().privilegedStartService()
+        except CannotListenError as error:
+            sys.stderr.write(f"tvpn: [manhole] {error}\n")
+            raise SystemExit(1) from None
 
 
 def check_listen(listen: str, exposed: bool) -> None:
@@ -119,9 +133,9 @@ def build_manhole(
     factory.publicKeys = {host_key.sshType(): host_key}
     factory.privateKeys = {host_key.sshType(): host_key}
     try:
-        endpoint = serverFromString(reactor, listen)
+        listener = strports.service(listen, factory, reactor)
     except (ValueError, TypeError) as error:
         raise TvpnError(f"[manhole] listen = {listen}: not an endpoint ({error})") from None
-    service = StreamServerEndpointService(endpoint, factory)
-    service.setName("manhole")
-    return service
+    prompt = Prompt()
+    listener.setServiceParent(prompt)
+    return prompt

@@ -106,7 +106,7 @@ class Policy:
                 answer = await self._in_time(answer)
             except TimeoutError:
                 reason = f"{name}: the policy did not answer within {self._deadline:g} seconds"
-                return Verdict(False, reason, "temporary failure, try again later")
+                return Verdict(False, reason, "try again later", temporary=True)
         if answer is True:
             return ACCEPTED
         if answer is False:

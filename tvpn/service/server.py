@@ -217,7 +217,7 @@ class ServerService(Service):
 
     def _judge_failed(self, failure: Any, request: VerdictRequest) -> None:
         self._log.failure("the verdict on {name} failed: refused", failure, name=request.wanted.identity.name)
-        self._answer(request, Verdict(False, "the verdict failed", "temporary failure, try again later"))
+        self._answer(request, Verdict(False, "the verdict failed", "try again later", temporary=True))
 
     def _answer(self, request: VerdictRequest, verdict: Verdict) -> None:
         self.hub.verdict(request.member, verdict, now())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from OpenSSL import SSL
 
 from tvpn.crypto.tls import TLS
-from tvpn.errors import Drop
+from tvpn.errors import Drop, PeerError
 from tvpn.session.reliable import DEDICATED_ACKS, PIGGYBACKED_ACKS, Inbox, Outbox, Outgoing
 from tvpn.wire.control import HEADER_SIZE, ControlPacket
 from tvpn.wire.header import Opcode
@@ -41,6 +41,12 @@ class KeyExchange:
         self.started = now
         self.own = own
         self.remote: KeyExchangeMessage | None = None
+        self.finished = False
+        """Once established, an exchange stays so, whatever else is said under it; the session sets it."""
+        self.begun = False
+        """The peer has begun to speak TLS."""
+        self.broken: PeerError | None = None
+        """Why nothing more can come; what came before counts."""
         self.reset_payload: bytes | None = None if numbers.incoming == 0 else b""
         self.wrapped_key = b""
         self._server = server
@@ -53,29 +59,32 @@ class KeyExchange:
     # What comes in
 
     def receive(self, packet: ControlPacket, now: float) -> list[str]:
-        """One packet of this key id; the control messages it completes. Raises PeerError; acks are booked before."""
+        """One packet of this key id; the control messages it completes. ``broken`` says that these were the last."""
         self._outbox.acknowledge(packet.acks, now)
         messages: list[str] = []
-        if packet.message_id is not None:
+        if packet.message_id is None or self.broken is not None:
+            return messages
+        try:
             for ready in self._inbox.accept(packet.message_id, packet):
-                messages += self._read(ready, now)
+                self._read(ready, messages, now)
+        except PeerError as error:
+            self.broken = error
         return messages
 
-    def _read(self, packet: ControlPacket, now: float) -> list[str]:
+    def _read(self, packet: ControlPacket, messages: list[str], now: float) -> None:
         if packet.message_id == 0 and self.reset_payload is None:
             self.reset_payload = packet.payload
             self._outbox.hurry(now)
-            return []
+            return
         if packet.opcode not in (Opcode.CONTROL, Opcode.CONTROL_WKC):
             raise Drop("reset-out-of-place")
-        messages: list[str] = []
+        self.begun = self.begun or bool(packet.payload)
         for record in self._tls.receive(packet.payload):
             if self.remote is None:
                 self.remote = KeyExchangeMessage.decode(record, from_client=self._server)
             else:
                 messages += decode_messages(record)
         self._speak()
-        return messages
 
     def _speak(self) -> None:
         """Key method 2: the client begins, the server answers."""
@@ -114,8 +123,9 @@ class KeyExchange:
             opcode, trailer = Opcode.CONTROL, b""
             if self.wrapped_key and self._outbox.next_id == 1:
                 opcode, trailer = Opcode.CONTROL_WKC, self.wrapped_key
-            data = self._tls.pull(limit - len(trailer))
-            if not data:
+            # A wrapped key may leave no room for TLS: then it goes alone, and TLS follows in the next message.
+            data = self._tls.pull(limit - len(trailer)) if limit > len(trailer) else b""
+            if not data and not trailer:
                 break
             self._outbox.add(opcode, data, now, trailer)
 

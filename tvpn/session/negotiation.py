@@ -97,7 +97,7 @@ def decode_agreement(
         word, *rest = option.split()
         if word == "cipher" and rest:
             cipher = rest[0].upper()
-        elif word == "peer-id" and rest and rest[0].isascii() and rest[0].isdigit():
+        elif word == "peer-id" and rest and rest[0].isascii() and rest[0].isdigit() and len(rest[0]) < 9:
             peer_id = int(rest[0])
         elif word == "protocol-flags" or (word == "key-derivation" and rest == ["tls-ekm"]):
             flags.update(rest)

@@ -130,16 +130,16 @@ class Session:
     def _feed(self, packet: ControlPacket, now: float) -> None:
         exchange = self._exchange
         before = exchange.remote
-        try:
-            messages = exchange.receive(packet, now)
-        except PeerError as error:
-            self._fail(error, now)
-            return
+        messages = exchange.receive(packet, now)
         if before is None and exchange.remote is not None:
             self._keyed(exchange, now)
         for text in messages:
             if self.stage in (Stage.JUDGING, Stage.ADMITTED):
                 self._message(text, now)
+        if exchange.broken is not None:
+            self._fail(exchange.broken, now)
+            return
+        self._latch()
         self._advance(now)
 
     def _judge(self, exchange: KeyExchange) -> Identity:
@@ -203,9 +203,11 @@ class Session:
     # Renegotiation
 
     def renegotiate(self, now: float) -> None:
-        """Begin the next key with a soft reset; without effect while one is under way."""
+        """Begin the next key with a soft reset, or as soon as the one under way is done."""
         if self._established and self.stage is Stage.ADMITTED:
             self._begin_next_key(now)
+        else:
+            self._renegotiate_at = now + SHORTEST_INTERVAL
 
     @property
     def _decided(self) -> bool:
@@ -214,8 +216,12 @@ class Session:
 
     @property
     def _established(self) -> bool:
-        """The newest key is decided and all that was said for it is acked."""
-        return self._decided and self._exchange.complete
+        """The newest key was decided, and all that was said for it acked, once."""
+        return self._exchange.finished
+
+    def _latch(self) -> None:
+        if self._decided and self._exchange.complete:
+            self._exchange.finished = True
 
     def _follow_soft_reset(self, key_id: int, now: float) -> None:
         # The verdict may be out while all is acked: a key is the newest one only once it is decided.
@@ -263,7 +269,7 @@ class Session:
         if self.stage is Stage.LINGERING:
             times = [self._exchange.deadline(), self._core.linger_until]
         elif not self._established:
-            times.append(self._exchange.started + self.terms.limits.hand_window)
+            times.append(self._give_up_at())
         return min((time for time in times if time is not None), default=None)
 
     def tick(self, now: float) -> None:
@@ -272,16 +278,32 @@ class Session:
             if now >= self._core.linger_until:
                 self._become(self._life.lingered)
             return
-        if not self._established and now >= self._exchange.started + self.terms.limits.hand_window:
+        self._latch()
+        if not self._established and now >= self._give_up_at():
             self._time_out(now)
             return
         if self._retire is not None and now >= self._retire[0]:
-            self._events.append(KeyRetired(self._retire[1]))
-            self._retire = None
+            self._retire_old_key(now)
         if self._renegotiate_at is not None and now >= self._renegotiate_at:
-            self._renegotiate_at = now + SHORTEST_INTERVAL
             self.renegotiate(now)
         self._advance(now)
+
+    def _give_up_at(self) -> float:
+        """When an exchange that is not done by then ends the session."""
+        return self._exchange.started + self.terms.limits.hand_window
+
+    def _retire_old_key(self, now: float) -> None:
+        """The transition is over: the newest key takes its place, or the old one stays until there is a newer."""
+        if self._retire is None:
+            return
+        old = self._retire[1]
+        if self._chosen == old and self._derived in (None, old):
+            self._retire = (now + SHORTEST_INTERVAL, old)
+            return
+        if self._chosen == old and self._derived is not None:
+            self._choose(self._derived)
+        self._events.append(KeyRetired(old))
+        self._retire = None
 
     def _advance(self, now: float) -> None:
         """After each stimulus: choose the newest key when it is time to."""
@@ -291,7 +313,7 @@ class Session:
         what = "the key exchange" if self._exchange.secured else "the TLS handshake"
         if self._exchange.complete:
             what = "the verdict" if self.server else "the server's push"
-        self._end(f"{what} did not finish within {self.terms.limits.hand_window} seconds")
+        self._end(f"{what} did not finish within {self._give_up_at() - self._exchange.started:g} seconds")
         self._become(self._life.broke)
 
     @property

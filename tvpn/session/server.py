@@ -12,6 +12,7 @@ from tvpn.session.life import Stage
 from tvpn.session.negotiation import Agreement, agree, encode_agreement, negotiates_ciphers
 from tvpn.session.peer import Opening, Session, Terms
 from tvpn.wire.header import Opcode
+from tvpn.wire.keyexchange import LONGEST_CREDENTIAL
 from tvpn.wire.message import (
     EXIT,
     PUSH_REQUEST,
@@ -23,6 +24,8 @@ from tvpn.wire.option import Proto, decode_peer_info, peer_protocol
 
 #: A PUSH_REQUEST within this many seconds of a reply is only acked.
 PUSH_REPEAT = 30.0
+#: Seconds for the first word of TLS.
+PATIENCE = 10.0
 
 
 class ServerSession(Session):
@@ -51,6 +54,9 @@ class ServerSession(Session):
         self._under_verdict = True
         try:
             identity = self._judge(exchange)
+            if max(len(remote.username.encode()), len(remote.password.encode())) >= LONGEST_CREDENTIAL:
+                text = "user name or password is too long"
+                raise PeerError(f"{identity.name}: {text}", text)
             self._hold_fast(identity, remote.username)
             if self.agreement is not None:
                 # A client that is in may send under its new key at once. It may do so under the old one anyway, so
@@ -90,6 +96,7 @@ class ServerSession(Session):
             return
         self._under_verdict = False
         self._become(self._life.admitted)
+        self._latch()
         self._advance(now)
 
     def _agree(self, options: str, push: Sequence[str], peer_id: int) -> Agreement:
@@ -100,13 +107,20 @@ class ServerSession(Session):
         self._push_wanted |= Proto.REQUEST_PUSH in peer_protocol(self.peer_info)
         return agreement
 
+    def _give_up_at(self) -> float:
+        # Who has proved an address but says nothing of TLS is not waited for as long as a slow handshake.
+        silent = self._exchange.key_id == 0 and not self._exchange.begun
+        return min(super()._give_up_at(), self._exchange.started + PATIENCE) if silent else super()._give_up_at()
+
     @property
     def _decided(self) -> bool:
         return super()._decided and not self._under_verdict
 
-    def refuse(self, reason: str, told: str | None, now: float) -> None:
-        """The verdict is no: the client reads ``told``, we linger so that it can."""
+    def refuse(self, reason: str, told: str | None, now: float, temporary: bool = False) -> None:
+        """The verdict is no: the client reads ``told``, we linger so that it can. ``temporary``: it may try again."""
         if self.stage in (Stage.JUDGING, Stage.ADMITTED):
+            if temporary and Proto.AUTH_FAIL_TEMP in peer_protocol(self.peer_info):
+                told = f"TEMP:{told or 'try again later'}"
             self.send_message(encode_auth_failed(told))
             self._end(reason, retry=False)
             self._become(self._life.refused, now)

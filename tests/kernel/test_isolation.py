@@ -1,0 +1,80 @@
+"""Who is in the VPN speaks for its own address alone, and to the server alone."""
+
+from __future__ import annotations
+
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.kernel.scene import INNER_V4, INNER_V6, Site
+from tests.lab import Lab, skip_unless_possible, two_hosts
+from tests.service.prompt import MANHOLE, login, make_key
+
+# Prints the source of each IP packet that comes out of the tunnel.
+SNIFFER = """
+import ipaddress, socket
+sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+sock.bind(("tun0", 3))
+print("ready", flush=True)
+while True:
+    packet, (_, _, kind, *_) = sock.recvfrom(2000)
+    if kind != socket.PACKET_OUTGOING:
+        source = packet[12:16] if packet[0] >> 4 == 4 else packet[8:24]
+        print("from", ipaddress.ip_address(source), flush=True)
+"""
+
+
+class SourceTests(SynchronousTestCase):
+    """Inner source addresses."""
+
+    skip = skip_unless_possible("ping", "ssh", "ssh-keygen")
+
+    def test_spoofed(self) -> None:
+        """Packets from an address that is not the client's never come out of the tunnel, and are counted as its own."""
+        with two_hosts() as lab:
+            lab.write("authorized_keys", make_key(lab.folder / "operator"))
+            site = Site(lab, manhole=MANHOLE)
+            site.serve()
+            site.join(site.device("alice"))
+            sniffer = lab.spawn("server", sys.executable, "-c", SNIFFER, name="sniffer")
+            sniffer.wait_for("ready")
+            own = [address.partition("/")[0] for address in site.address()]
+            for address in ("10.87.0.77/32", "fd00:87::77/128"):
+                lab.ip("client", "addr", "add", address, "dev", "tun0", *(["nodad"] if ":" in address else []))
+            for source, target in (("10.87.0.77", INNER_V4), ("fd00:87::77", INNER_V6)):
+                done = lab.run("client", "ping", "-c3", "-i0.1", "-W1", "-I", source, target, check=False)
+                self.assertIn(" 0 received", done.stdout)
+            for source, target in zip(own, (INNER_V4, INNER_V6), strict=True):
+                done = lab.run("client", "ping", "-c3", "-i0.1", "-W1", "-I", source, target)
+                self.assertIn(" 3 received", done.stdout)
+                sniffer.wait_for(f"from {source}\n", 5, 3)
+            self.assertNotIn(":77\n", sniffer.output)
+            self.assertNotIn(".77\n", sniffer.output)
+            self.assertGreaterEqual(self.counted(lab), 6)
+
+    def counted(self, lab: Lab) -> int:
+        """What alice's counters say of spoofed packets, read in the process."""
+        typed = "[alice] = peers\rfor one in plane.counters(alice.peer).drops.items(): print('drop', *one)\r\r\x04"
+        said = login(lab, "server", lab.folder / "operator", typed).stdout
+        drops = dict(line.split()[1:3] for line in said.splitlines() if line.startswith("drop "))
+        return int(drops.get("foreign-source", 0))
+
+
+class NeighbourTests(SynchronousTestCase):
+    """Clients among themselves."""
+
+    skip = skip_unless_possible("ping", "nft")
+
+    def test_neighbours(self) -> None:
+        """With the kernel forwarding for NAT, two clients reach the server and not each other."""
+        with two_hosts() as lab:
+            lab.host("other")
+            lab.wire("server", ["192.0.2.1/24"], "other", ["192.0.2.2/24"])
+            site = Site(lab, tunnel=("nat = yes",))
+            site.serve()
+            site.join(site.device("alice"))
+            site.join(site.device("bob", "192.0.2.1"), "other")
+            neighbours = [site.address(host)[0].partition("/")[0] for host in ("client", "other")]
+            self.assertEqual(len(set(neighbours)), 2)
+            self.assertEqual([lab.ping(host, INNER_V4) for host in ("client", "other")], [3, 3])
+            self.assertEqual([lab.ping("client", neighbours[1], 2), lab.ping("other", neighbours[0], 2)], [0, 0])

@@ -1,0 +1,152 @@
+"""The client service around a hub that writes down what it is told: remotes in turn, patience, giving up."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+from unittest import mock
+
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tvpn.errors import TvpnError
+from tvpn.hub.client import Backoff
+from tvpn.hub.event import Connected, Disconnected
+from tvpn.hub.pushed import Tunnel
+from tvpn.plane.userspace import Userspace
+from tvpn.service import client
+from tvpn.service.client import ClientService, resolve
+
+REMOTES = [("udp", "one.example", 1194, 0), ("udp", "two.example", 1195, 4)]
+
+
+class ResolveTests(SynchronousTestCase):
+    """Names to addresses."""
+
+    def test_literal(self) -> None:
+        """An address is itself, of its own family."""
+        self.assertEqual(resolve("192.0.2.1", 1194, 0, 3), (socket.AF_INET, ("192.0.2.1", 1194)))
+        self.assertEqual(resolve("2001:db8::1", 443, 6, 0), (socket.AF_INET6, ("2001:db8::1", 443, 0, 0)))
+
+    def test_wrong_family(self) -> None:
+        """An address of the family that was not asked for is a sentence with the name."""
+        for host, family in (("192.0.2.1", 6), ("2001:db8::1", 4)):
+            error = self.assertRaises(TvpnError, resolve, host, 1194, family, 0)
+            self.assertIn(f"cannot find the address of {host}: ", str(error))
+
+
+class ServiceCase(SynchronousTestCase):
+    """A client that resolves in no thread and opens no real socket."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.hub = mock.Mock(session=None)
+        self.hub.transmit.return_value = self.hub.take_events.return_value = []
+        self.hub.deadline.return_value = None
+        self.resolved: list[tuple[str, int, int]] = []
+        self.known = {"one.example": "192.0.2.1", "two.example": "192.0.2.2"}
+        self.logged: list[str] = []
+        self.failed: list[str] = []
+        self.patch(client, "deferToThread", execute)
+        self.patch(client, "resolve", self.resolve)
+        self.patch(client, "fail", lambda reactor, sentence: self.failed.append(sentence))
+        self.service = ClientService(
+            self.reactor, self.hub, Userspace(), REMOTES, "tun", 1500, Backoff(1, 4), []
+        )  # type: ignore[arg-type]
+        log = self.service._log = mock.Mock()
+        for level in ("info", "warn", "failure"):
+            getattr(log, level).side_effect = lambda text, *_, **values: self.logged.append(text.format(**values))
+        self.service._open_socket = mock.Mock()  # type: ignore[method-assign]
+
+    def resolve(self, host: str, port: int, family: int, attempt: int) -> tuple[int, Any]:
+        self.resolved.append((host, port, family))
+        if host not in self.known:
+            raise TvpnError(f"cannot find the address of {host}: unknown")
+        return socket.AF_INET, (self.known[host], port)
+
+    def called(self) -> list[str]:
+        """The addresses that the hub was told to connect to."""
+        return [call.args[0].address[0] for call in self.hub.connect.call_args_list]
+
+
+class RemoteTests(ServiceCase):
+    """One after the other."""
+
+    def test_in_turn(self) -> None:
+        """Each try takes the next remote and looks its name up anew, after a delay that grows to its bound."""
+        self.service.startService()
+        delays = []
+        for _ in range(4):
+            self.service._tell(Disconnected("no answer", True))
+            [retry] = self.reactor.getDelayedCalls()
+            delays.append(retry.getTime() - self.reactor.seconds())
+            self.reactor.advance(delays[-1])
+        self.assertEqual(self.called(), ["192.0.2.1", "192.0.2.2"] * 2 + ["192.0.2.1"])
+        self.assertEqual(len(self.resolved), 5)
+        self.assertEqual(delays, sorted(delays))
+        self.assertEqual((delays[0], delays[-1]), (1, 4))
+
+    def test_unknown_name(self) -> None:
+        """A name that is not found is told, and the next remote is tried."""
+        del self.known["one.example"]
+        self.service.startService()
+        self.assertEqual(self.logged, ["cannot find the address of one.example: unknown", "next try in 1 s"])
+        self.reactor.advance(1)
+        self.assertEqual(self.called(), ["192.0.2.2"])
+
+    def test_one_retry(self) -> None:
+        """Two reasons to try again are one try."""
+        self.service.startService()
+        for _ in range(2):
+            self.service._tell(Disconnected("no answer", True))
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+
+    def test_refused(self) -> None:
+        """What makes no sense to try again ends the service with the reason."""
+        self.service.startService()
+        self.service._tell(Disconnected("the server refused us: revoked", False))
+        self.assertEqual(self.failed, ["gave up: the server refused us: revoked"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_no_device(self) -> None:
+        """A device that cannot be made ends the service with its sentence, not with a traceback."""
+        error = TvpnError("there is no /dev/net/tun")
+        self.service.startService()
+        with mock.patch.object(client, "open_tun", side_effect=error):
+            self.service._tell(Connected(Tunnel()))
+        self.assertEqual(self.failed, ["there is no /dev/net/tun"])
+
+
+class StopTests(ServiceCase):
+    """The end of it."""
+
+    def test_stopped(self) -> None:
+        """A stopped client tries no more: neither a retry that waits nor a lookup that comes late."""
+        self.service.startService()
+        self.service._tell(Disconnected("no answer", True))
+        stopped = self.service.stopService()
+        self.assertIsNone(self.successResultOf(stopped))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.hub.stop.assert_called_once()
+
+    def test_late_lookup(self) -> None:
+        """A name that is found after the stop is not called."""
+        answer: Deferred[Any] = Deferred()
+        self.patch(client, "deferToThread", lambda *_: answer)
+        self.service.startService()
+        self.service.stopService()
+        answer.callback((socket.AF_INET, ("192.0.2.1", 1194)))
+        self.assertEqual((self.called(), self.reactor.getDelayedCalls()), ([], []))
+
+    def test_settles(self) -> None:
+        """While the server has not heard our goodbye the stop waits for it, but not for long."""
+        self.service.startService()
+        self.hub.session = mock.Mock(settled=False)
+        clock = mock.patch.object(client, "now", self.reactor.seconds)
+        with clock:
+            stopped = self.service.stopService()
+            self.reactor.advance(0.5)
+            self.assertNoResult(stopped)
+            self.reactor.pump([0.05] * 20)
+        self.assertIsNone(self.successResultOf(stopped))

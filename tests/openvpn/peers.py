@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -29,8 +30,16 @@ READY = "Initialization Sequence Completed"
 def openvpn27() -> str:
     """A genuine OpenVPN 2.7, unpacked once (kept beside the other temporary files for later runs)."""
     folder = Path(tempfile.gettempdir()) / "tvpn-openvpn27"
-    subprocess.run(["bash", str(ROOT / "tests/openvpn/openvpn27.sh"), str(folder)], check=True, timeout=300)
+    folder.mkdir(exist_ok=True)
+    # Several test processes may want it at once: one unpacks, the others wait.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _unpack(folder)
     return str(folder / "openvpn")
+
+
+def _unpack(folder: Path) -> None:
+    subprocess.run(["bash", str(ROOT / "tests/openvpn/openvpn27.sh"), str(folder)], check=True, timeout=300)
 
 
 def binary(version: str) -> str:

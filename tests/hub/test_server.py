@@ -21,7 +21,8 @@ from tests.whole.simulation import (
     ipv4_packet,
 )
 from tvpn.hub.event import Complaint, Leased, Moved, VerdictRequest
-from tvpn.hub.server import MOST_HALF_OPEN, ServerRules, inner_mss
+from tvpn.hub.rules import ServerRules, inner_mss
+from tvpn.hub.server import MOST_HALF_OPEN
 from tvpn.plane.verbs import Endpoint
 
 RULES = ServerRules(IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64"))

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tvpn.crypto.certificate import Identity
 from tvpn.errors import TvpnError
 from tvpn.hub.event import VerdictRequest
-from tvpn.hub.server import Verdict
+from tvpn.hub.rules import Verdict
 from tvpn.plane.verbs import Endpoint
 from tvpn.service.policy import Client, Policy, load_policy
 from tvpn.session.event import VerdictWanted

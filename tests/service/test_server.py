@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tvpn.crypto.certificate import Identity
 from tvpn.errors import TvpnError
 from tvpn.hub.event import Joined, Leased, VerdictRequest
-from tvpn.hub.server import Verdict
+from tvpn.hub.rules import Verdict
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint
 from tvpn.service import firewall

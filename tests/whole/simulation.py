@@ -24,7 +24,8 @@ from tvpn.hub.client import ClientHub, ClientKeys
 from tvpn.hub.door import ControlKeys
 from tvpn.hub.event import Connected, Disconnected, HubEvent, Joined, Left, VerdictRequest
 from tvpn.hub.pool import Pool
-from tvpn.hub.server import ServerHub, ServerRules, Verdict
+from tvpn.hub.rules import ServerRules, Verdict
+from tvpn.hub.server import ServerHub
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.session.negotiation import own_peer_info

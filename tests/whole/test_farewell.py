@@ -19,7 +19,7 @@ from tests.whole.simulation import (
     address_of,
 )
 from tvpn.crypto.tls import Credentials
-from tvpn.hub.server import ServerRules
+from tvpn.hub.rules import ServerRules
 from tvpn.plane.verbs import Endpoint, PeerSpec
 
 RULES = ServerRules(

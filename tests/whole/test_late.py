@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.simulation import Disconnected, Left, Limits, Options, World
 from tvpn.hub.event import Joined
-from tvpn.hub.server import ServerRules, Verdict
+from tvpn.hub.rules import ServerRules, Verdict
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.wire.header import Opcode
 from tvpn.wire.message import PUSH_REQUEST

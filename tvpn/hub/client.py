@@ -9,7 +9,7 @@ from tvpn.crypto.wrap import EARLY_NEGOTIATION_START, Envelope, TLSCrypt, Wrappi
 from tvpn.errors import Drop
 from tvpn.hub.event import Connected, Disconnected, HubEvent
 from tvpn.hub.pushed import Tunnel, read_pushed
-from tvpn.hub.server import inner_mss
+from tvpn.hub.rules import inner_mss
 from tvpn.plane.verbs import Endpoint, Gone, NearlySpent, Opened, PeerExit, PeerSpec, Plane, PlaneEvent
 from tvpn.session.client import ClientSession
 from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived, Pushed, TokenGiven, TokenRefused

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network, IPv6Network
+from dataclasses import replace
 
-from tvpn.crypto.seal import OVERHEAD
 from tvpn.errors import Drop
 from tvpn.hub.door import ControlKeys, Door
 from tvpn.hub.event import Complaint, HangUp, HubEvent, Joined, Leased, Left, Moved, VerdictRequest
 from tvpn.hub.pool import Pool
 from tvpn.hub.prefix import Crowd, Tally, prefix_of
 from tvpn.hub.roster import Member, Roster
+from tvpn.hub.rules import ServerRules, Verdict, inner_mss
 from tvpn.hub.streams import Streams
 from tvpn.plane.verbs import (
     Endpoint,
@@ -34,36 +33,6 @@ from tvpn.wire.header import SESSION_ID_SIZE
 MOST_HALF_OPEN, MOST_OF_SITE, BUSY, MOST_OF_SITE_WHEN_BUSY = 1000, 50, 100, 3
 #: Of those, how many may have got state on their very first packet.
 MOST_UNPROVEN = 64
-_TCP_AND_IPV4_HEADER = 40
-_UDP_HEADER, _TCP_AND_LENGTH = 8, 22
-#: A smaller mssfix leaves no room for headers; then segments are as small as is of any use.
-_SMALLEST_MSS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class ServerRules:
-    """What the server does with those it admits. ``push``: option lines; times in seconds, 0 for never."""
-
-    ipv4: IPv4Network | None
-    ipv6: IPv6Network | None
-    push: tuple[str, ...] = ()
-    plane: PeerSpec = field(default_factory=PeerSpec)
-    """Timers and limits that hold for every peer."""
-    mssfix: int = 1492
-    tun_mtu: int = 1500
-    max_clients: int = 1024
-    duplicate_cn: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """``reason`` is for the log, ``told`` for the client, ``push`` for this client alone."""
-
-    accepted: bool
-    reason: str = ""
-    told: str | None = None
-    push: tuple[str, ...] = ()
-    temporary: bool = False
 
 
 class ServerHub:
@@ -334,12 +303,3 @@ class ServerHub:
         self._stopping = True
         for member in self.roster:
             self.disconnect(member.number, reason, now)
-
-
-def inner_mss(mssfix: int, endpoint: Endpoint, wire_peer_id: int | None, stream: bool = False) -> int:
-    """The MSS for inner IPv4 that keeps whole outer packets within ``mssfix``, at least 100; 0 when that is 0."""
-    if not mssfix:
-        return 0
-    outer = (40 if ":" in str(endpoint.address[0]) else 20) + (_TCP_AND_LENGTH if stream else _UDP_HEADER)
-    mss = mssfix - outer - OVERHEAD[1 if wire_peer_id is None else 4] - _TCP_AND_IPV4_HEADER
-    return max(mss, _SMALLEST_MSS)

@@ -9,66 +9,38 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv6Network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from OpenSSL import SSL
 from twisted.application.service import MultiService
 
-from tvpn import __version__
 from tvpn.config import Settings
-from tvpn.config.material import Material
-from tvpn.crypto.certificate import Requirements
-from tvpn.crypto.statickey import KeyFileError, StaticKey, TLSCryptV2ClientKey, TLSCryptV2ServerKey
-from tvpn.crypto.tls import Credentials, build_context
-from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped, Wrapping
 from tvpn.errors import ConfigError, TvpnError
-from tvpn.hub.client import Backoff, ClientHub, ClientKeys
-from tvpn.hub.door import ControlKeys
+from tvpn.hub.client import Backoff, ClientHub
 from tvpn.hub.pool import Pool
-from tvpn.hub.server import ServerHub, ServerRules
-from tvpn.net.clock import wall
-from tvpn.pki.revocation import RevocationFile
+from tvpn.hub.rules import ServerRules
+from tvpn.hub.server import ServerHub
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
-from tvpn.plane.verbs import PeerSpec
 from tvpn.service.client import ClientService
 from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
-from tvpn.session.negotiation import own_peer_info
-from tvpn.session.peer import Terms
-from tvpn.session.renegotiation import Limits
+from tvpn.service.terms import (
+    ContextHolder,
+    client_keys,
+    context_of,
+    peer_spec,
+    revocations_of,
+    server_keys,
+    terms_of,
+)
 from tvpn.store import lease, setting
 from tvpn.store.database import Database, connect, transaction
-from tvpn.wire.option import encode_options_string
-
-Key = TypeVar("Key")
 
 RANDOM_PREFIX = "server-ipv6"
 """Under this name the store keeps the network that ``server-ipv6 = auto`` was given."""
-
-
-@dataclass
-class ContextHolder:
-    """The TLS context in use; renewing the server certificate exchanges it for new handshakes."""
-
-    build: Callable[[], SSL.Context]
-    state: State | None = None
-
-    def __post_init__(self) -> None:
-        self.context = self.build()
-
-    def __call__(self) -> SSL.Context:
-        return self.context
-
-    def renew(self) -> bool:
-        if self.state is None or not self.state.renew_server_certificate_if_due(datetime.now(UTC)):
-            return False
-        self.context = self.build()
-        return True
 
 
 def build(settings: Settings, reactor: Any) -> MultiService:
@@ -91,8 +63,8 @@ def build(settings: Settings, reactor: Any) -> MultiService:
 def check(settings: Settings) -> None:
     """What a start would find wrong beyond the words: keys and certificates; makes nothing. Raises TvpnError."""
     if settings.tls.cert is not None:
-        _context(settings, None)
-    _revocations(settings)
+        context_of(settings, None)
+    revocations_of(settings)
     if settings.auth.policy is not None:
         load_policy(settings.auth.policy)
     if settings.role == "server":
@@ -115,12 +87,12 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     tunnel = settings.tunnel
     database_path = None if state is None else state.folder / "tvpn.sqlite"
     leases, ipv6 = _remembered(database_path, settings)
-    holder = ContextHolder(lambda: _context(settings, state), state)
+    holder = ContextHolder(lambda: context_of(settings, state), state)
     holder.renew()
-    terms = _terms(settings, holder, server=True)
+    terms = terms_of(settings, holder, server=True)
     plane = Userspace()
     rules = ServerRules(
-        tunnel.server, ipv6, _server_pushes(settings), _spec(settings),
+        tunnel.server, ipv6, _server_pushes(settings), peer_spec(settings),
         tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn,
     )  # fmt: skip
     hub = ServerHub(terms, server_keys(settings, state), rules, Pool(tunnel.server, ipv6, leases), plane)
@@ -169,20 +141,6 @@ def _server_pushes(settings: Settings) -> tuple[str, ...]:
     return (*timers, *settings.push.lines)
 
 
-def server_keys(settings: Settings, state: State | None) -> ControlKeys:
-    """How clients may wrap. Without any word about it, tvpn's own state means tls-crypt-v2."""
-    control = settings.control
-    group, group_key = _group_wrapping(settings, server=True)
-    v2 = None
-    if control.tls_crypt_v2 is not None:
-        v2 = _key(settings, "tls-crypt-v2", control.tls_crypt_v2, TLSCryptV2ServerKey.from_pem)
-    elif state is not None and group is None:
-        v2 = state.tls_crypt_v2
-    if group is None and v2 is None:
-        group = Unwrapped()
-    return ControlKeys(group, group_key, v2, control.force_cookie)
-
-
 def _notes(settings: Settings, state: State | None) -> list[str]:
     notes = list(settings.warnings)
     if state is not None:
@@ -198,129 +156,15 @@ def _notes(settings: Settings, state: State | None) -> list[str]:
 
 def build_client(settings: Settings, reactor: Any) -> ClientService:
     tunnel, transport = settings.tunnel, settings.transport
-    terms = _terms(settings, ContextHolder(lambda: _context(settings, None)), server=False)
+    terms = terms_of(settings, ContextHolder(lambda: context_of(settings, None)), server=False)
     plane = Userspace()
-    hub = ClientHub(terms, client_keys(settings), plane, spec=_spec(settings), mssfix=tunnel.mssfix)
+    hub = ClientHub(terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix)
     remotes = [(remote.protocol, remote.host, remote.port, remote.family) for remote in settings.remotes]
     if transport.remote_random:
         secrets.SystemRandom().shuffle(remotes)
     routes = [route.network for route in (*tunnel.route, *tunnel.route_ipv6)]
     backoff = Backoff(*transport.connect_retry)
     return ClientService(reactor, hub, plane, remotes, tunnel.dev, tunnel.tun_mtu, backoff, routes)
-
-
-def client_keys(settings: Settings) -> ClientKeys:
-    wrapping, static_key = _group_wrapping(settings, server=False)
-    material = settings.control.tls_crypt_v2
-    v2 = None
-    if material is not None:
-        v2 = _key(settings, "tls-crypt-v2", material, TLSCryptV2ClientKey.from_pem)
-    return ClientKeys(wrapping or Unwrapped(), static_key, v2)
-
-
-# Both
-
-
-def _spec(settings: Settings) -> PeerSpec:
-    """What holds for every peer, as far as the settings say."""
-    tunnel, control = settings.tunnel, settings.control
-    return PeerSpec(
-        ping=tunnel.ping,
-        timeout=tunnel.ping_restart,
-        replay_window=settings.data.replay_window[0],
-        most_bytes=control.reneg_bytes,
-        most_packets=control.reneg_pkts,
-    )
-
-
-def _terms(settings: Settings, context: Callable[[], SSL.Context], server: bool) -> Terms:
-    control, data = settings.control, settings.data
-    shortest = control.reneg_sec_min
-    if shortest is None:
-        # As stock: a server's keys live up to 10 % shorter, so that not all clients renegotiate at once.
-        shortest = control.reneg_sec * 9 // 10 if server else control.reneg_sec
-    limits = Limits(control.reneg_sec, shortest, control.hand_window, control.tran_window)
-    username, password = _credentials(settings)
-    return Terms(
-        context=context,
-        username=username,
-        password=password,
-        options=encode_options_string(server, data.cipher, data.auth, settings.tunnel.tun_mtu),
-        data_ciphers=data.data_ciphers,
-        wall=wall,
-        random=os.urandom,
-        fallback_cipher=data.data_ciphers_fallback,
-        requirements=_requirements(settings, server),
-        refuse_revoked=_revocations(settings),
-        peer_info={} if server else own_peer_info(data.data_ciphers, __version__),
-        limits=limits,
-        longest_timeout=control.tls_timeout,
-        max_packet_size=control.max_packet_size,
-    )
-
-
-def _credentials(settings: Settings) -> tuple[str, str]:
-    """User name and password of a client, empty without."""
-    material = settings.auth.auth_user_pass
-    if material is None:
-        return "", ""
-    username, password = material.text.splitlines()[:2]
-    return username, password
-
-
-def _requirements(settings: Settings, server: bool) -> Requirements:
-    tls = settings.tls
-    name, name_type = tls.verify_x509_name or (None, "subject")
-    # tvpn's own authority makes certificates for one role only; of a given one only the file knows what to expect.
-    role = tls.remote_cert_tls or ("client" if server and tls.ca is None else None)
-    return Requirements(role, tls.remote_cert_ku, tls.remote_cert_eku, name, name_type)
-
-
-def _revocations(settings: Settings) -> RevocationFile | None:
-    material = settings.tls.crl_verify
-    if material is None:
-        return None
-    path = None if material.origin.startswith("inline ") else Path(material.origin)
-    try:
-        return RevocationFile(material.text, path)
-    except ValueError as error:
-        raise ConfigError(f"{material.origin}: {error}", file=settings.source, option="crl-verify") from None
-
-
-def _context(settings: Settings, state: State | None) -> SSL.Context:
-    tls = settings.tls
-    if state is not None:
-        authority, certificate = state.authority.certificate_pem, state.server_certificate_pem
-        credentials = Credentials(authority, certificate, state.server_key_pem)
-    elif tls.ca is not None and tls.cert is not None and tls.key is not None:
-        credentials = Credentials(tls.ca.text, tls.cert.text, tls.key.text)
-    else:
-        raise ConfigError("ca, cert and key are all needed", file=settings.source)
-    try:
-        return build_context(
-            credentials, tls.tls_version_min, tls.tls_version_max, tls.tls_cipher, tls.tls_ciphersuites
-        )
-    except ValueError as error:
-        raise ConfigError(str(error), file=settings.source) from None
-
-
-def _group_wrapping(settings: Settings, server: bool) -> tuple[Wrapping | None, StaticKey | None]:
-    control = settings.control
-    if control.tls_auth is not None:
-        key = _key(settings, "tls-auth", control.tls_auth, StaticKey.from_text)
-        return TLSAuth(key, control.key_direction, settings.data.auth), key
-    if control.tls_crypt is not None:
-        key = _key(settings, "tls-crypt", control.tls_crypt, StaticKey.from_text)
-        return TLSCrypt(key, server), key
-    return None, None
-
-
-def _key(settings: Settings, word: str, material: Material, read: Callable[[str], Key]) -> Key:
-    try:
-        return read(material.text)
-    except KeyFileError as error:
-        message = f"{material.origin}: {error}; make one with: openvpn --genkey"
-        raise ConfigError(message, file=settings.source, option=word) from None
 
 
 def _build_manhole(settings: Settings, reactor: Any, vpn: ServerService | ClientService, state: State | None) -> Any:

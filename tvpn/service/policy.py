@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
 from tvpn.crypto.certificate import Identity
 from tvpn.errors import TvpnError
 from tvpn.hub.event import VerdictRequest
-from tvpn.hub.server import Verdict
+from tvpn.hub.rules import Verdict
 from tvpn.store.database import Cursor, Database
 from tvpn.store.device import find_by_serial
 

@@ -17,7 +17,8 @@ from twisted.logger import Logger
 
 from tvpn.errors import TvpnError
 from tvpn.hub.event import HubEvent, Leased, VerdictRequest
-from tvpn.hub.server import ServerHub, Verdict
+from tvpn.hub.rules import Verdict
+from tvpn.hub.server import ServerHub
 from tvpn.net.clock import now, wall
 from tvpn.net.netlink import Netlink
 from tvpn.net.pump import Pump

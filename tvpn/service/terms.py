@@ -1,0 +1,178 @@
+"""What a configuration means to the floors below: keys, TLS context, terms of a session, what holds for a peer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from OpenSSL import SSL
+
+from tvpn import __version__
+from tvpn.config import Settings
+from tvpn.config.material import Material
+from tvpn.crypto.certificate import Requirements
+from tvpn.crypto.statickey import KeyFileError, StaticKey, TLSCryptV2ClientKey, TLSCryptV2ServerKey
+from tvpn.crypto.tls import Credentials, build_context
+from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped, Wrapping
+from tvpn.errors import ConfigError
+from tvpn.hub.client import ClientKeys
+from tvpn.hub.door import ControlKeys
+from tvpn.net.clock import wall
+from tvpn.pki.revocation import RevocationFile
+from tvpn.pki.state import State
+from tvpn.plane.verbs import PeerSpec
+from tvpn.session.negotiation import own_peer_info
+from tvpn.session.peer import Terms
+from tvpn.session.renegotiation import Limits
+from tvpn.wire.option import encode_options_string
+
+Key = TypeVar("Key")
+
+
+@dataclass
+class ContextHolder:
+    """The TLS context in use; renewing the server certificate exchanges it for new handshakes."""
+
+    build: Callable[[], SSL.Context]
+    state: State | None = None
+
+    def __post_init__(self) -> None:
+        self.context = self.build()
+
+    def __call__(self) -> SSL.Context:
+        return self.context
+
+    def renew(self) -> bool:
+        if self.state is None or not self.state.renew_server_certificate_if_due(datetime.now(UTC)):
+            return False
+        self.context = self.build()
+        return True
+
+
+def server_keys(settings: Settings, state: State | None) -> ControlKeys:
+    """How clients may wrap. Without any word about it, tvpn's own state means tls-crypt-v2."""
+    control = settings.control
+    group, group_key = _group_wrapping(settings, server=True)
+    v2 = None
+    if control.tls_crypt_v2 is not None:
+        v2 = _key(settings, "tls-crypt-v2", control.tls_crypt_v2, TLSCryptV2ServerKey.from_pem)
+    elif state is not None and group is None:
+        v2 = state.tls_crypt_v2
+    if group is None and v2 is None:
+        group = Unwrapped()
+    return ControlKeys(group, group_key, v2, control.force_cookie)
+
+
+def client_keys(settings: Settings) -> ClientKeys:
+    wrapping, static_key = _group_wrapping(settings, server=False)
+    material = settings.control.tls_crypt_v2
+    v2 = None
+    if material is not None:
+        v2 = _key(settings, "tls-crypt-v2", material, TLSCryptV2ClientKey.from_pem)
+    return ClientKeys(wrapping or Unwrapped(), static_key, v2)
+
+
+def peer_spec(settings: Settings) -> PeerSpec:
+    """What holds for every peer, as far as the settings say."""
+    tunnel, control = settings.tunnel, settings.control
+    return PeerSpec(
+        ping=tunnel.ping,
+        timeout=tunnel.ping_restart,
+        replay_window=settings.data.replay_window[0],
+        most_bytes=control.reneg_bytes,
+        most_packets=control.reneg_pkts,
+    )
+
+
+def terms_of(settings: Settings, context: Callable[[], SSL.Context], server: bool) -> Terms:
+    control, data = settings.control, settings.data
+    shortest = control.reneg_sec_min
+    if shortest is None:
+        # As stock: a server's keys live up to 10 % shorter, so that not all clients renegotiate at once.
+        shortest = control.reneg_sec * 9 // 10 if server else control.reneg_sec
+    limits = Limits(control.reneg_sec, shortest, control.hand_window, control.tran_window)
+    username, password = _credentials(settings)
+    return Terms(
+        context=context,
+        username=username,
+        password=password,
+        options=encode_options_string(server, data.cipher, data.auth, settings.tunnel.tun_mtu),
+        data_ciphers=data.data_ciphers,
+        wall=wall,
+        random=os.urandom,
+        fallback_cipher=data.data_ciphers_fallback,
+        requirements=_requirements(settings, server),
+        refuse_revoked=revocations_of(settings),
+        peer_info={} if server else own_peer_info(data.data_ciphers, __version__),
+        limits=limits,
+        longest_timeout=control.tls_timeout,
+        max_packet_size=control.max_packet_size,
+    )
+
+
+def _credentials(settings: Settings) -> tuple[str, str]:
+    """User name and password of a client, empty without."""
+    material = settings.auth.auth_user_pass
+    if material is None:
+        return "", ""
+    username, password = material.text.splitlines()[:2]
+    return username, password
+
+
+def _requirements(settings: Settings, server: bool) -> Requirements:
+    tls = settings.tls
+    name, name_type = tls.verify_x509_name or (None, "subject")
+    # tvpn's own authority makes certificates for one role only; of a given one only the file knows what to expect.
+    role = tls.remote_cert_tls or ("client" if server and tls.ca is None else None)
+    return Requirements(role, tls.remote_cert_ku, tls.remote_cert_eku, name, name_type)
+
+
+def revocations_of(settings: Settings) -> RevocationFile | None:
+    material = settings.tls.crl_verify
+    if material is None:
+        return None
+    path = None if material.origin.startswith("inline ") else Path(material.origin)
+    try:
+        return RevocationFile(material.text, path)
+    except ValueError as error:
+        raise ConfigError(f"{material.origin}: {error}", file=settings.source, option="crl-verify") from None
+
+
+def context_of(settings: Settings, state: State | None) -> SSL.Context:
+    tls = settings.tls
+    if state is not None:
+        authority, certificate = state.authority.certificate_pem, state.server_certificate_pem
+        credentials = Credentials(authority, certificate, state.server_key_pem)
+    elif tls.ca is not None and tls.cert is not None and tls.key is not None:
+        credentials = Credentials(tls.ca.text, tls.cert.text, tls.key.text)
+    else:
+        raise ConfigError("ca, cert and key are all needed", file=settings.source)
+    try:
+        return build_context(
+            credentials, tls.tls_version_min, tls.tls_version_max, tls.tls_cipher, tls.tls_ciphersuites
+        )
+    except ValueError as error:
+        raise ConfigError(str(error), file=settings.source) from None
+
+
+def _group_wrapping(settings: Settings, server: bool) -> tuple[Wrapping | None, StaticKey | None]:
+    control = settings.control
+    if control.tls_auth is not None:
+        key = _key(settings, "tls-auth", control.tls_auth, StaticKey.from_text)
+        return TLSAuth(key, control.key_direction, settings.data.auth), key
+    if control.tls_crypt is not None:
+        key = _key(settings, "tls-crypt", control.tls_crypt, StaticKey.from_text)
+        return TLSCrypt(key, server), key
+    return None, None
+
+
+def _key(settings: Settings, word: str, material: Material, read: Callable[[str], Key]) -> Key:
+    try:
+        return read(material.text)
+    except KeyFileError as error:
+        message = f"{material.origin}: {error}; make one with: openvpn --genkey"
+        raise ConfigError(message, file=settings.source, option=word) from None

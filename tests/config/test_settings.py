@@ -181,8 +181,12 @@ class Crossing(ConfigCase):
         self.refused(SERVER + "[manhole]\nauthorized-keys = no\n", 4, "authorized-keys", "does not exist")
 
     def test_two_wrappings_are_refused(self) -> None:
-        """One channel has one wrapping, and tls-auth needs a digest."""
+        """A channel has one wrapping, but that a server may have tls-crypt-v2 beside; and tls-auth needs a digest."""
         self.identity()
+        control = self.load(SERVER + "[control]\ntls-crypt = ta.key\ntls-crypt-v2 = ta.key\n").control
+        self.assertTrue(control.tls_crypt is not None and control.tls_crypt_v2 is not None)
+        client = "client\nremote a\nca ca.crt\ncert own.crt\nkey own.key\ntls-crypt ta.key\ntls-crypt-v2 ta.key\n"
+        self.refused(client, 7, "tls-crypt-v2", "keep one of the two", name="a.ovpn")
         self.refused(SERVER + "[control]\ntls-crypt = ta.key\ntls-auth = ta.key\n", 4, "tls-crypt", "tls-auth")
         self.refused(SERVER + "[control]\ntls-auth = ta.key\n[data]\nauth = none\n", 6, "auth", "SHA256")
         self.assertEqual(self.load(SERVER + "[data]\nauth = none\n").data.auth, "none")

@@ -7,7 +7,7 @@ import signal
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import skip_unless_possible, two_hosts
-from tests.openvpn.peers import INNER_V4, INNER_V6, SERVER_V6, SIGNER, Case, Ends
+from tests.openvpn.peers import INNER_V4, INNER_V6, SERVER_V6, SIGNER, STATIC_KEY, Case, Ends
 
 MATRIX = (
     Case("none", "AES-256-GCM", "1.3"),
@@ -55,6 +55,18 @@ class StockClientTests(SynchronousTestCase):
             addresses = {host: lab.ip(host, "-br", "addr", "show", "dev", "tun0") for host in ("client", "other")}
             self.assertIn("10.99.0.2/24", addresses["client"])
             self.assertIn("10.99.0.3/24", addresses["other"])
+            self.assertEqual([lab.ping(host, INNER_V4) for host in ("client", "other")], [3, 3])
+
+    def test_group_key_beside_own_keys(self) -> None:
+        """A server with tls-crypt-v2 and tls-crypt serves a client of each kind."""
+        with two_hosts() as lab:
+            lab.host("other")
+            lab.wire("other", ["203.0.113.2/24"], "server", ["203.0.113.1/24"])
+            group = Ends(lab, Case("tls-crypt", outer="203.0.113.1"), SIGNER.issue("bob"))
+            own = Ends(lab, Case(server_lines=("<tls-crypt>", STATIC_KEY.text.strip(), "</tls-crypt>")))
+            own.serve()
+            own.join_stock()
+            group.join_stock("other", "other.conf")
             self.assertEqual([lab.ping(host, INNER_V4) for host in ("client", "other")], [3, 3])
 
     def test_server_renegotiates(self) -> None:

@@ -30,7 +30,7 @@ def check(made: Draft, role: Role, source: Path) -> None:
     else:
         _check_client(made, source)
     _check_identity(made)
-    _check_wrapping(made)
+    _check_wrapping(made, role)
     _check_timers(made)
     _check_device(made)
     _check_routes(made, role)
@@ -86,12 +86,14 @@ def _check_identity(made: Draft) -> None:
         raise made.place("tls", "tls_version_max").error("is older than tls-version-min; raise it")
 
 
-def _check_wrapping(made: Draft) -> None:
+def _check_wrapping(made: Draft, role: str) -> None:
     given = [name for name in _WRAPPINGS if made.has("control", name)]
-    if len(given) > 1:
+    # A server may serve old clients by the group's key beside those that have keys of their own.
+    alternatives = [name for name in given if role == "client" or name != "tls_crypt_v2"]
+    if len(alternatives) > 1:
         second = made.place("control", given[1])
         raise second.error(f"cannot stand beside {given[0].replace('_', '-')}; keep one of the two")
-    if given == ["tls_auth"] and made.values["data"].get("auth") == "none":
+    if "tls_auth" in given and made.values["data"].get("auth") == "none":
         raise made.place("data", "auth").error("cannot be none, since tls-auth signs with it; write SHA256")
 
 

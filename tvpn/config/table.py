@@ -157,7 +157,7 @@ class Control:
     reneg_sec_min: int | None = aspect("reneg-sec", value.second_number(0, 2**31 - 1), None)
     reneg_bytes: int = option(value.number(0, 2**33), 0, "bytes between key exchanges; 0 is no limit")
     reneg_pkts: int = option(value.number(0, 2**33), 0, "packets between key exchanges; 0 is no limit")
-    tls_timeout: int = option(value.number(1, 3600), 2, "seconds until an unanswered control packet is repeated")
+    tls_timeout: int = option(value.number(1, 3600), 1, "longest pause before an unanswered control packet is repeated")
     max_packet_size: int = option(value.number(154, 2048), 1250, "bytes of the largest control packet")
 
 

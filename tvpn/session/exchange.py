@@ -34,7 +34,7 @@ class KeyExchange:
 
     def __init__(
         self, key_id: int, server: bool, context: SSL.Context, own: KeyExchangeMessage, now: float,
-        *, numbers: Numbers | None = None, longest_timeout: float = 2.0,
+        *, numbers: Numbers | None = None, longest_timeout: float = 1.0,
     ) -> None:  # fmt: skip
         numbers = numbers or Numbers()
         self.key_id = key_id

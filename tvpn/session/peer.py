@@ -53,7 +53,7 @@ class Terms:
     username: str = ""
     password: str = field(default="", repr=False)
     limits: Limits = field(default_factory=Limits)
-    longest_timeout: float = 2.0
+    longest_timeout: float = 1.0
     max_packet_size: int = 1250
 
 

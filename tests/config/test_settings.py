@@ -211,7 +211,7 @@ class Crossing(ConfigCase):
         """Loopback and a private unix socket do not."""
         for quiet in ("tcp:22:interface=127.0.0.1", r"tcp:22:interface=\:\:1", "unix:/run/x:mode=600"):
             self.assertEqual(self.load(SERVER + f"[manhole]\nlisten = {quiet}\n").manhole.listen, quiet)
-        for loud in ("tcp:22", "tcp:22:interface=192.0.2.1", "unix:/run/x", "unix:/run/x:mode=660", "unix:/x:mode=99"):
+        for loud in ("tcp:22", "tcp:22:interface=192.0.2.1", "unix:/run/x", "unix:/run/x:mode=660", "unix:/x:mode=700"):
             self.refused(SERVER + f"[manhole]\nlisten = {loud}\n", 4, "listen", "expose = yes")
             self.load(SERVER + f"[manhole]\nlisten = {loud}\nexpose = yes\n")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
@@ -159,7 +158,7 @@ def _check_manhole(made: Draft) -> None:
     kind, where, *options = endpoint_parts(manhole["listen"])
     settings = dict(each.partition("=")[::2] for each in options)
     if kind == "unix" and where:
-        private = re.fullmatch(r"0?[0-7]00", settings.get("mode", "")) is not None
+        private = settings.get("mode") in ("600", "0600")
         remedy = "write unix:PATH:mode=600"
     elif kind == "tcp" and where.isdigit():
         try:

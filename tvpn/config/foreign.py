@@ -28,6 +28,7 @@ _IGNORED = {
     "bind bind-dev mtu-disc mtu-test link-mtu tun-mtu-extra tun-mtu-max fast-io txqueuelen socket-flags mark "
     "tcp-queue-limit tcp-nodelay bcast-buffers hash-size": "tvpn sizes sockets and packets by itself",
     "sndbuf rcvbuf": "tvpn asks for 1 MiB each",
+    "float": "a server follows its clients by itself, a client stays with the address it has called",
     "multihome": "tvpn always answers from the address that was called",
     "explicit-exit-notify": "tvpn always says goodbye",
     "mute": "tvpn tells of a kind of dropped packet once in ten seconds",

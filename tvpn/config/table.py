@@ -57,7 +57,6 @@ class Transport:
     connect_retry: tuple[int, int] = option(
         value.pair(1, DAY, second=300), (1, 300), "seconds between attempts, at first and at most"
     )
-    float: bool = option(value.flag, False, "let the other end change its address")
     proto: address.Protocol | None = option(address.protocol, None, "udp, udp4, udp6, tcp, tcp4 or tcp6", ini=False)
     port: int | None = option(address.port, None, "port of both ends", ini=False)
     lport: int | None = option(value.number(0, 65535), None, "own port", ini=False)
@@ -68,7 +67,7 @@ class Transport:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """The network inside; ``ping``, ``ping_restart`` are resolved from ``keepalive`` when a file is loaded."""
+    """The network inside the tunnel."""
 
     dev: str = option(kind.device, "tun", "name of the tun device; plain tun takes the next free number")
     dev_type: str | None = option(kind.device_type, None, "tun, for a device whose name does not begin so")

@@ -107,18 +107,6 @@ def one_of(*allowed: Letter) -> Callable[[Given], Letter]:
     return parse
 
 
-def refusing(parse: Callable[[Given], Parsed], refused: dict[str, str]) -> Callable[[Given], Parsed]:
-    """``parse`` behind a list of first arguments that OpenVPN knows and that are refused with the reason."""
-
-    def parse_rest(given: Given) -> Parsed:
-        value = given.arguments[0] if given.arguments else ""
-        if value in refused:
-            raise ValueError(f"{value!r}: {refused[value]}")
-        return parse(given)
-
-    return parse_rest
-
-
 def digest(given: Given) -> str:
     """The name of an HMAC digest in capitals, or ``none``."""
     value = single(given)

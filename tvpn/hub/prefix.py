@@ -6,6 +6,7 @@ IPv4 counts by /24, IPv6 by /64: one source can spoil things for its own neighbo
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from functools import lru_cache
 from ipaddress import ip_address
 
 from tvpn.plane.verbs import Address
@@ -15,7 +16,13 @@ MOST_PREFIXES = 4096
 
 def prefix_of(address: Address) -> bytes:
     """The /24 or /64 of a socket address."""
-    packed = ip_address(str(address[0]).partition("%")[0]).packed
+    return _prefix_of_host(str(address[0]))
+
+
+@lru_cache(maxsize=MOST_PREFIXES)
+def _prefix_of_host(host: str) -> bytes:
+    # Remembered, since a flood asks for the same one with every packet.
+    packed = ip_address(host.partition("%")[0]).packed
     return packed[:3] if len(packed) == 4 else packed[:8]
 
 

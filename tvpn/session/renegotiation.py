@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIRST_KEY_ID = 0
 LAST_KEY_ID = 7
 #: A peer that asks for a new key again and again gets one no more often than this, in seconds.
 SHORTEST_INTERVAL = 1.0

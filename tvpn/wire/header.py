@@ -32,11 +32,6 @@ class Opcode(IntEnum):
 #: First bytes that mark a data packet: what net/ tells control from data by.
 DATA_FIRST_BYTES = frozenset(opcode << 3 | key_id for opcode in (6, 9) for key_id in range(KEY_IDS))
 
-#: First bytes of all that a control channel speaks.
-CONTROL_FIRST_BYTES = (
-    frozenset(opcode << 3 | key_id for opcode in Opcode for key_id in range(KEY_IDS)) - DATA_FIRST_BYTES
-)
-
 CLIENT_RESETS = frozenset({Opcode.HARD_RESET_CLIENT_V2, Opcode.HARD_RESET_CLIENT_V3})
 CARRIES_WRAPPED_KEY = frozenset({Opcode.HARD_RESET_CLIENT_V3, Opcode.CONTROL_WKC})
 
@@ -47,4 +42,10 @@ def encode_first_byte(opcode: Opcode, key_id: int) -> int:
 
 def decode_first_byte(byte: int) -> tuple[Opcode, int]:
     """(opcode, key id); raises ValueError for an opcode that nobody speaks."""
-    return Opcode(byte >> 3), byte & 7
+    try:
+        return _DECODED[byte]
+    except KeyError:
+        raise ValueError(f"no such opcode: {byte >> 3}") from None
+
+
+_DECODED = {opcode << 3 | key_id: (opcode, key_id) for opcode in Opcode for key_id in range(KEY_IDS)}

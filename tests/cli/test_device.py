@@ -6,6 +6,7 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 from unittest import mock
 
 from click.testing import CliRunner, Result
@@ -123,27 +124,19 @@ class AddTests(DeviceCase):
             result = self.run_tvpn("device", "add", "alice", "--output", str(self.output))
         self.assertEqual((result.exit_code, self.devices()), (1, []))
 
+    def add_alice_into(self, output: IO[bytes]) -> subprocess.CompletedProcess[str]:
+        """The command as a process of its own, its standard output going there."""
+        program = "from tvpn.cli.main import main; main()"
+        words = ["--config", str(self.configuration), "device", "add", "alice"]
+        return subprocess.run(
+            [sys.executable, "-c", program, *words], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=output, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+
     def test_full_disk(self) -> None:
         """A redirection to a full disk is status 1 and one sentence, and no device."""
-        program = "from tvpn.cli.main import main; main()"
         with open("/dev/full", "wb") as full:
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-c",
-                    program,
-                    "--config",
-                    str(self.configuration),
-                    "device",
-                    "add",
-                    "alice",
-                ],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-                stdout=full,
-                stderr=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
+            done = self.add_alice_into(full)
         self.assertEqual((done.returncode, self.devices()), (1, []))
         self.assertIn("No space left", done.stderr)
         self.assertNotIn("Traceback", done.stderr)
@@ -156,26 +149,10 @@ class AddTests(DeviceCase):
 
     def test_redirected(self) -> None:
         """A profile redirected to a file that others may read is delivered, with a warning."""
-        program = "from tvpn.cli.main import main; main()"
         self.output.touch(0o644)
         with self.output.open("wb") as file:
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-c",
-                    program,
-                    "--config",
-                    str(self.configuration),
-                    "device",
-                    "add",
-                    "alice",
-                ],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-                stdout=file,
-                stderr=subprocess.PIPE,
-                text=True,
-                check=True,
-            )
+            done = self.add_alice_into(file)
+        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("others may read", done.stderr)
         self.assertTrue(self.output.read_text().endswith("</tls-crypt-v2>\n"))
 

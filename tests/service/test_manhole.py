@@ -12,42 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.lab import Lab, Program, skip_unless_possible
 from tests.service.prompt import MANHOLE, login, make_key
 from tvpn.errors import TvpnError
-from tvpn.service.manhole import HOST_KEY, AuthorizedKeys, build_manhole, check_listen, load_host_key
-
-
-class ListenTests(SynchronousTestCase):
-    """Others must not reach the prompt by oversight."""
-
-    def test_safe(self) -> None:
-        """Loopback of both families, in each spelling, and a unix socket for its owner are safe."""
-        for listen in (
-            "tcp:2222:interface=127.0.0.1", "tcp4:2222:interface=127.8.8.8", "tcp:2222:interface=localhost",
-            r"tcp6:2222:interface=\:\:1", "tcp:2222:backlog=5:interface=127.0.0.1", "unix:/run/tvpn/prompt:mode=600",
-            "unix:/run/tvpn/prompt:mode=0600",
-        ):  # fmt: skip
-            check_listen(listen, exposed=False)
-
-    def test_reachable(self) -> None:
-        """Every address, no address, another's address and what cannot be judged are refused, with the way out."""
-        for listen in (
-            "tcp:2222", "tcp:2222:interface=0.0.0.0", r"tcp6:2222:interface=\:\:", "tcp:2222:interface=192.0.2.1",
-            "tcp:2222:interface=", "tcp:2222:interface=127.0.0.1.example.org", "ssl:2222:interface=127.0.0.1",
-            "systemd:domain=INET:index=0", "", "2222",
-        ):  # fmt: skip
-            error = self.assertRaises(TvpnError, check_listen, listen, exposed=False)
-            self.assertIn("expose = yes", str(error), listen)
-
-    def test_exposed(self) -> None:
-        """Who says so a second time may be reached."""
-        for listen in ("tcp:2222", "tcp:2222:interface=0.0.0.0"):
-            check_listen(listen, exposed=True)
-
-    def test_open_socket(self) -> None:
-        """A unix socket that others could open is refused, exposed or not."""
-        for listen in ("unix:/run/prompt", "unix:/run/prompt:mode=666", "unix:/run/prompt:mode=660"):
-            for exposed in (False, True):
-                error = self.assertRaises(TvpnError, check_listen, listen, exposed)
-                self.assertIn("mode=600", str(error))
+from tvpn.service.manhole import HOST_KEY, AuthorizedKeys, build_manhole, load_host_key
 
 
 class FileTests(SynchronousTestCase):
@@ -81,7 +46,7 @@ class FileTests(SynchronousTestCase):
         """Without a file of keys nobody could come in: the start is refused, and the file named."""
         missing = self.folder / "authorized_keys"
         listen = "tcp:2222:interface=127.0.0.1"
-        error = self.assertRaises(TvpnError, build_manhole, Clock(), listen, missing, False, self.folder, {})
+        error = self.assertRaises(TvpnError, build_manhole, Clock(), listen, missing, self.folder, {})
         self.assertIn(str(missing), str(error))
         self.assertFalse((self.folder / HOST_KEY).exists())
 
@@ -90,7 +55,7 @@ class FileTests(SynchronousTestCase):
         path = self.folder / "authorized_keys"
         path.write_text("")
         for listen in ("tcp:ssh-port:interface=127.0.0.1", "tcp:2222:interface=127.0.0.1:colour=red"):
-            error = self.assertRaises(TvpnError, build_manhole, Clock(), listen, path, False, self.folder, {})
+            error = self.assertRaises(TvpnError, build_manhole, Clock(), listen, path, self.folder, {})
             self.assertIn("not an endpoint", str(error))
 
 

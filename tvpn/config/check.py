@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from tvpn.config import address, word
-from tvpn.config.address import Route, endpoint_parts
+from tvpn.config.address import Route
 from tvpn.config.draft import Draft
 from tvpn.config.fold import Role
 from tvpn.config.given import Given
+from tvpn.config.reach import is_private
 from tvpn.config.value import AEAD
 from tvpn.errors import ConfigError
 
@@ -155,20 +156,12 @@ def _check_manhole(made: Draft) -> None:
     if "listen" not in manhole:
         return
     given = made.place("manhole", "listen")
-    kind, where, *options = endpoint_parts(manhole["listen"])
-    settings = dict(each.partition("=")[::2] for each in options)
-    if kind == "unix" and where:
-        private = settings.get("mode") in ("600", "0600")
-        remedy = "write unix:PATH:mode=600"
-    elif kind == "tcp" and where.isdigit():
-        try:
-            private = ip_address(settings.get("interface", "0.0.0.0")).is_loopback
-        except ValueError:
-            raise given.error("has no address as interface; write interface=127.0.0.1") from None
-        remedy = "write tcp:2222:interface=127.0.0.1"
-    else:
-        raise given.error("is no address to listen at; write tcp:2222:interface=127.0.0.1 or unix:PATH:mode=600")
+    try:
+        private = is_private(manhole["listen"])
+    except ValueError as error:
+        raise given.error(str(error)) from None
     if not private and not manhole.get("trust_the_network"):
+        remedy = "write tcp:2222:interface=127.0.0.1 or unix:PATH:mode=600"
         raise given.error(f"lets others reach the prompt; {remedy}, or add `expose = yes` if that is meant")
 
 

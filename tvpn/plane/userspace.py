@@ -14,7 +14,8 @@ from tvpn.crypto.derive import DataKeys
 from tvpn.crypto.seal import OVERHEAD
 from tvpn.errors import Drop
 from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
-from tvpn.plane.keyslots import KeySlot, KeySlots
+from tvpn.plane.keyslots import KeySlot
+from tvpn.plane.peer import FLOAT_INTERVAL, PlanePeer, deadline_of
 from tvpn.plane.route import Routes
 from tvpn.plane.verbs import (
     Address,
@@ -35,27 +36,10 @@ from tvpn.plane.verbs import (
 from tvpn.wire.data import NO_PEER_ID, OCC_EXIT, OCC_MAGIC, PING, V1_HEADER_SIZE, V2_HEADER_SIZE
 from tvpn.wire.ip import LINK_LOCAL_PREFIX, TCP, clamp_mss, destination, source
 
-FLOAT_INTERVAL = 1.0
 _FIRST_V2 = 0x48
 _FIRST_V6 = 0x60
 #: What an Endpoint is made of.
 Place = tuple[Hashable, Address, bytes]
-
-
-class PlanePeer:
-    """A peer as the plane sees it."""
-
-    __slots__ = ("counters", "endpoint", "heard", "moved", "number", "said", "slots", "spec", "warned")
-
-    def __init__(self, number: int, endpoint: Endpoint, spec: PeerSpec, now: float) -> None:
-        self.number = number
-        self.endpoint = endpoint
-        self.spec = spec
-        self.slots = KeySlots()
-        self.counters = Counters.zero()
-        self.heard = self.said = now
-        self.warned = False
-        self.moved = now - FLOAT_INTERVAL
 
 
 class Userspace:
@@ -86,7 +70,7 @@ class Userspace:
         self._routes.add(spec.addresses, peer)
         if spec.is_server:
             self._server = record
-        own = _deadline_of(record)
+        own = deadline_of(record)
         if own is not None:
             self._deadline = own if self._deadline is None else min(self._deadline, own)
 
@@ -331,15 +315,5 @@ class Userspace:
             elif spec.ping and now >= peer.said + spec.ping:
                 peer.said = now
                 self._seal(peer, [PING])
-        deadlines = [at for peer in self._peers.values() if (at := _deadline_of(peer)) is not None]
+        deadlines = [at for peer in self._peers.values() if (at := deadline_of(peer)) is not None]
         self._deadline = min(deadlines, default=None)
-
-
-def _deadline_of(peer: PlanePeer) -> float | None:
-    """When a ping or the timeout of this peer is due."""
-    spec = peer.spec
-    ping = peer.said + spec.ping if spec.ping else None
-    timeout = peer.heard + spec.timeout if spec.timeout else None
-    if ping is None or timeout is None:
-        return timeout if ping is None else ping
-    return min(ping, timeout)

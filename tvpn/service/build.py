@@ -85,7 +85,7 @@ def open_state(settings: Settings) -> State | None:
 
 def build_server(settings: Settings, reactor: Any, state: State | None) -> ServerService:
     tunnel = settings.tunnel
-    database_path = None if state is None else state.folder / "tvpn.sqlite"
+    database_path = None if state is None else state.database_path
     leases, ipv6 = _remembered(database_path, settings)
     holder = ContextHolder(lambda: context_of(settings, state), state)
     holder.renew()
@@ -178,5 +178,4 @@ def _build_manhole(settings: Settings, reactor: Any, vpn: ServerService | Client
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     namespace: dict[str, object] = {"vpn": vpn, "plane": vpn.plane, "settings": settings, "hub": vpn.hub}
     namespace["peers"] = vpn.hub.roster if isinstance(vpn, ServerService) else vpn.hub
-    expose = settings.manhole.trust_the_network
-    return build_manhole(reactor, listen, authorized_keys, expose, folder, namespace)
+    return build_manhole(reactor, listen, authorized_keys, folder, namespace)

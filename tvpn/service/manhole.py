@@ -6,10 +6,8 @@ Whoever gets in is the process: so keys only, and loopback or a unix socket of m
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,8 @@ from twisted.conch.checkers import IAuthorizedKeysDB, SSHPublicKeyChecker, readA
 from twisted.conch.insults import insults
 from twisted.conch.ssh import keys
 from twisted.cred.portal import Portal
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ProcessTerminated
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tvpn.errors import TvpnError
@@ -58,9 +57,6 @@ class Session(manhole_ssh.TerminalSession):
 
 
 def _ended(status: int) -> Any:
-    from twisted.internet.error import ProcessTerminated
-    from twisted.python.failure import Failure
-
     return Failure(ProcessTerminated(status))
 
 
@@ -77,37 +73,6 @@ class Prompt(MultiService):
             raise SystemExit(1) from None
 
 
-def check_listen(listen: str, exposed: bool) -> None:
-    """Raises TvpnError for an endpoint that others could reach, unless ``exposed`` says so a second time."""
-    kind, options = _parse_endpoint(listen)
-    if kind == "unix":
-        if options.get("mode", "") not in ("600", "0600"):
-            raise TvpnError(f"[manhole] listen = {listen}: a unix socket needs mode=600 (unix:PATH:mode=600)")
-        return
-    if exposed:
-        return
-    interface = options.get("interface", "")
-    if kind not in ("tcp", "tcp4", "tcp6") or not interface or not _is_loopback(interface):
-        raise TvpnError(
-            f"[manhole] listen = {listen}: others could reach this prompt; add interface=127.0.0.1, "
-            "use unix:PATH:mode=600, or say expose = yes if that is what you want"
-        )
-
-
-def _parse_endpoint(listen: str) -> tuple[str, dict[str, str]]:
-    """(kind, options) of ``kind:argument:option=value``, a backslash before a colon that separates nothing."""
-    kind, *parts = re.split(r"(?<!\\):", listen)
-    options = dict(part.split("=", 1) for part in parts if "=" in part)
-    return kind, {name: value.replace("\\:", ":") for name, value in options.items()}
-
-
-def _is_loopback(interface: str) -> bool:
-    try:
-        return ip_address(interface).is_loopback
-    except ValueError:
-        return interface == "localhost"
-
-
 def load_host_key(path: Path) -> keys.Key:
     """The SSH host key, made at first use (ed25519, mode 0600)."""
     if not path.exists():
@@ -119,10 +84,9 @@ def load_host_key(path: Path) -> keys.Key:
 
 
 def build_manhole(
-    reactor: Any, listen: str, authorized_keys: Path, exposed: bool, folder: Path, namespace: Mapping[str, object]
+    reactor: Any, listen: str, authorized_keys: Path, folder: Path, namespace: Mapping[str, object]
 ) -> IService:
-    """The service that listens; raises TvpnError for what is not safe or not there."""
-    check_listen(listen, exposed)
+    """The service that listens; raises TvpnError for what is not there. Who may reach it, the settings have judged."""
     if not os.access(authorized_keys, os.R_OK):
         raise TvpnError(f"[manhole] authorized-keys = {authorized_keys}: cannot be read; put your public key there")
     realm: Any = manhole_ssh.TerminalRealm()

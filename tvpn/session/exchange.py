@@ -47,7 +47,7 @@ class KeyExchange:
         """The peer has begun to speak TLS."""
         self.broken: PeerError | None = None
         """Why nothing more can come; what came before counts."""
-        self.reset_payload: bytes | None = None if numbers.incoming == 0 else b""
+        self._met = numbers.incoming > 0
         self.wrapped_key = b""
         self._server = server
         self._tls = TLS(context, server)
@@ -72,8 +72,8 @@ class KeyExchange:
         return messages
 
     def _read(self, packet: ControlPacket, messages: list[str], now: float) -> None:
-        if packet.message_id == 0 and self.reset_payload is None:
-            self.reset_payload = packet.payload
+        if packet.message_id == 0 and not self._met:
+            self._met = True
             self._outbox.hurry(now)
             return
         if packet.opcode not in (Opcode.CONTROL, Opcode.CONTROL_WKC):
@@ -110,7 +110,7 @@ class KeyExchange:
 
     def transmit(self, session_id: bytes, remote_id: bytes, room: int, now: float) -> list[tuple[ControlPacket, bytes]]:
         """Packets to wrap and send, each with its trailer. ``room``: what header and body together may take."""
-        if self.reset_payload is not None:
+        if self._met:
             self._fill_window(room - HEADER_SIZE - _ACKS_SIZE - _MESSAGE_ID_SIZE, now)
         packets = [(self._packet(out, session_id, remote_id), out.trailer) for out in self._outbox.take_due(now)]
         if self._inbox.owes:

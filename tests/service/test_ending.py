@@ -58,6 +58,15 @@ class EndingTests(SynchronousTestCase):
             process.send_signal(number)
             self.assert_quiet_end(process)
 
+    def test_early_signal(self) -> None:
+        """A signal that comes before the reactor runs is not lost, and ends no less quietly."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process = self.start(f"import os; os.kill(os.getpid(), {int(number)})")
+            output, _ = process.communicate(timeout=10)
+            self.assertIn("stopped\nafter the reactor\n", output)
+            self.assertNotIn("Traceback", output)
+            self.assertEqual(process.returncode, 0)
+
     def test_many_signals(self) -> None:
         """Whoever is impatient and sends more of them changes nothing."""
         process = self.start()

@@ -20,7 +20,9 @@ _log = Logger()
 
 
 def end_quietly_on_signals(reactor: Any) -> None:
-    """Take the signals over once the reactor has installed its own handlers."""
+    """Take the signals over at once, and again when the reactor has installed its own handlers: one that comes while
+    the service starts stops it as soon as it runs.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         reactor.callFromThread(_stop, reactor)
@@ -29,6 +31,7 @@ def end_quietly_on_signals(reactor: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
 
+    take_over()
     reactor.callWhenRunning(take_over)
 
 

@@ -63,9 +63,8 @@ class EndingTests(SynchronousTestCase):
         for number in (signal.SIGTERM, signal.SIGINT):
             process = self.start(f"import os; os.kill(os.getpid(), {int(number)})")
             output, _ = process.communicate(timeout=10)
-            self.assertIn("stopped\nafter the reactor\n", output)
-            self.assertNotIn("Traceback", output)
-            self.assertEqual(process.returncode, 0)
+            own = [line for line in output.splitlines() if "Main loop terminated" not in line]
+            self.assertEqual((own, process.returncode), (["running", "stopping", "stopped", "after the reactor"], 0))
 
     def test_many_signals(self) -> None:
         """Whoever is impatient and sends more of them changes nothing."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -30,6 +31,8 @@ reactor.callWhenRunning(print, "running", flush=True)
 {more}
 reactor.run()
 print("after the reactor", flush=True)
+# twistd would now die of a signal that the reactor's own handlers have seen.
+assert reactor._exitSignal is None
 """
 
 
@@ -59,9 +62,10 @@ class EndingTests(SynchronousTestCase):
             self.assert_quiet_end(process)
 
     def test_early_signal(self) -> None:
-        """A signal that comes before the reactor runs is not lost, and ends no less quietly."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            process = self.start(f"import os; os.kill(os.getpid(), {int(number)})")
+        """A signal that comes before the reactor runs, or while it starts to, is not lost and ends no less quietly."""
+        now, starting = "os.kill({})", 'reactor.addSystemEventTrigger("during", "startup", os.kill, {})'
+        for number, kill in product((signal.SIGTERM, signal.SIGINT), (now, starting)):
+            process = self.start("import os; " + kill.format(f"os.getpid(), {number:d}"))
             output, _ = process.communicate(timeout=10)
             own = [line for line in output.splitlines() if "Main loop terminated" not in line]
             self.assertEqual((own, process.returncode), (["running", "stopping", "stopped", "after the reactor"], 0))

@@ -20,19 +20,16 @@ _log = Logger()
 
 
 def end_quietly_on_signals(reactor: Any) -> None:
-    """Take the signals over at once, and again when the reactor has installed its own handlers: one that comes while
-    the service starts stops it as soon as it runs.
+    """Take the signals over, without a gap: at once, so that one that comes while the service starts stops it as soon
+    as it runs, and in the reactor's own methods, which it installs as handlers when it starts to run.
     """
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None = None) -> None:
         reactor.callFromThread(_stop, reactor)
 
-    def take_over() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
-
-    take_over()
-    reactor.callWhenRunning(take_over)
+    reactor.sigTerm = reactor.sigInt = stop
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
 
 
 def _stop(reactor: Any) -> None:

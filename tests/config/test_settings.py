@@ -129,6 +129,7 @@ class Roles(ConfigCase):
         """It would do nothing."""
         self.identity()
         self.refused(CLIENT + "[tunnel]\nnat = yes\n", 9, "nat", "server's word")
+        self.refused(CLIENT + "verify-client-cert = optional\n", 8, "verify-client-cert", "server's word")
 
 
 class Networks(ConfigCase):

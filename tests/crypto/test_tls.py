@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import Signer
-from tvpn.crypto.tls import TLS, Credentials, build_context
+from tvpn.crypto.certificate import Requirements, judge
+from tvpn.crypto.tls import TLS, Credentials, Insistence, build_context
 from tvpn.errors import PeerError
 
 SIGNER, FOREIGN = Signer(), Signer("Foreign CA")
 SERVER, CLIENT = SIGNER.issue("server", "server"), SIGNER.issue("alice")
+STRANGER = replace(FOREIGN.issue("mallory"), ca=SIGNER.pem)
 VERSIONS = {"1.2": "TLSv1.2", "1.3": "TLSv1.3"}
 
 
@@ -142,6 +147,53 @@ class RefusalTests(SynchronousTestCase):
         client, server = sides()
         talk(client, server)
         self.assertRaises(PeerError, server.receive, b"\x17\x03\x03\0\x20" + bytes(32))
+
+
+class InsistenceTests(SynchronousTestCase):
+    """verify-client-cert: what a server asks of its clients, in both versions of TLS."""
+
+    def chain(self, insistence: Insistence, version: str, client: Credentials | None) -> list[str] | PeerError:
+        """The names in the chain that the server has in the end, or its reason against the client."""
+        context = build_context(CLIENT, maximum=version)
+        if client is None:
+            # Nothing of ours makes a client without certificate.
+            context = SSL.Context(SSL.TLS_METHOD)
+            context.set_max_proto_version(SSL.TLS1_2_VERSION if version == "1.2" else SSL.TLS1_3_VERSION)
+        elif client is not CLIENT:
+            context = build_context(client, maximum=version)
+        caller = TLS(context, server=False)
+        server = TLS(build_context(SERVER, maximum=version, insistence=insistence), server=True)
+        try:
+            talk(caller, server)
+        except PeerError as error:
+            return error
+        self.assertTrue(server.established)
+        return [certificate.subject.rfc4514_string() for certificate in server.chain]
+
+    def test_none(self) -> None:
+        """none: no certificate is asked for, so that even a good one is not seen and a foreign one does not hurt."""
+        for version in VERSIONS:
+            for client in (None, CLIENT, STRANGER):
+                self.assertEqual(self.chain("none", version, client), [])
+
+    def test_optional(self) -> None:
+        """optional: without certificate one gets through, with a good one it is seen, with another's CA refused."""
+        for version in VERSIONS:
+            self.assertEqual(self.chain("optional", version, None), [])
+            self.assertEqual(self.chain("optional", version, CLIENT), ["CN=alice", "CN=Test CA"])
+            self.assertIn("not signed by our CA", str(self.chain("optional", version, STRANGER)))
+
+    def test_require(self) -> None:
+        """require, the default: nobody gets through without a certificate, nor with another CA's."""
+        for version in VERSIONS:
+            self.assertIn("the peer showed no certificate", str(self.chain("require", version, None)))
+            self.assertEqual(self.chain("require", version, CLIENT), ["CN=alice", "CN=Test CA"])
+            self.assertIn("not signed by our CA", str(self.chain("require", version, STRANGER)))
+
+    def test_nobody_is_refused_by_the_judge(self) -> None:
+        """An empty chain is nobody: who has no other proof of that client refuses it."""
+        error = self.assertRaises(PeerError, judge, self.chain("none", "1.3", None), Requirements(), 0.0)
+        self.assertIn("showed no certificate", str(error))
 
 
 class ContextTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from tvpn.errors import ConfigError
 
 _SERVER_ONLY = (
     ("push", "lines"), ("transport", "advertise"), ("tunnel", "nat"), ("tunnel", "max_clients"),
-    ("tunnel", "duplicate_cn"),
+    ("tunnel", "duplicate_cn"), ("tls", "verify_client_cert"),
 )  # fmt: skip
 _WRAPPINGS = ("tls_auth", "tls_crypt", "tls_crypt_v2")
 _SECRETS = (("tls", "key"), *(("control", name) for name in _WRAPPINGS))

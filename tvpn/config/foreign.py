@@ -55,9 +55,9 @@ _REFUSED = {
     "pkcs11-providers pkcs11-id cryptoapicert providers": "keys in hardware are not supported; name PEM files",
     "secret": "static keys without TLS are unsafe and not supported; use ca, cert and key",
     "auth-user-pass-verify": "scripts are not run; check user names and passwords in the policy file ([auth] policy)",
-    "auth-user-pass-optional static-challenge auth-gen-token auth-gen-token-secret username-as-common-name "
-    "verify-client-cert client-cert-not-required": "it arrives in a later release; every client needs a certificate, "
-    "delete the line",
+    "auth-user-pass-optional static-challenge auth-gen-token auth-gen-token-secret username-as-common-name": "it "
+    "arrives in a later release; delete the line",
+    "client-cert-not-required": "it is obsolete; write verify-client-cert none",
     "client-connect client-disconnect client-crresponse learn-address tls-verify tls-export-cert plugin": "scripts "
     "and plugins that decide about clients are not run; delete the line only if nobody is kept out by it",
     "client-config-dir ccd-exclusive iroute iroute-ipv6 ifconfig-push ifconfig-ipv6-push push-reset "

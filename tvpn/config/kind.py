@@ -11,6 +11,7 @@ from tvpn.config.value import flag, one_of, single
 
 _TAP = "is layer 2 (tap), which tvpn does not carry; use dev tun"
 SIDE: Callable[[Given], Literal["server", "client"]] = one_of("server", "client")
+INSISTENCE: Callable[[Given], Literal["none", "optional", "require"]] = one_of("none", "optional", "require")
 _SUBNET: Callable[[Given], Literal["subnet"]] = one_of("subnet")
 _NO: Callable[[Given], Literal["no"]] = one_of("no")
 _VERSION: Callable[[Given], Literal["1.2", "1.3"]] = one_of("1.2", "1.3")

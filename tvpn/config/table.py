@@ -117,6 +117,9 @@ class Tls:
     tls_version_max: Literal["1.2", "1.3"] | None = option(kind.tls_version_max, None, "newest TLS that is spoken")
     tls_cipher: str | None = option(value.text, None, "TLS 1.2 cipher suites, OpenSSL's names, between colons")
     tls_ciphersuites: str | None = option(value.text, None, "TLS 1.3 cipher suites, between colons")
+    verify_client_cert: Literal["none", "optional", "require"] = option(
+        kind.INSISTENCE, "require", "server: whether a client needs a certificate; one that is shown must be good"
+    )
     remote_cert_tls: Literal["server", "client"] | None = option(
         kind.SIDE, None, "the other end's certificate must be made for this use"
     )

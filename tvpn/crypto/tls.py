@@ -8,6 +8,7 @@ certificate finish the handshake, so that its owner can be told; tvpn.crypto.cer
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,6 +24,13 @@ _NO_CHECK_TIME = 0x200000
 _RECORD = 16384
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 DEEPEST_CHAIN = 16
+#: Whether a peer needs a certificate, as verify-client-cert says it; one that is shown must be good in any case.
+Insistence = Literal["none", "optional", "require"]
+_VERIFY = {
+    "none": SSL.VERIFY_NONE,
+    "optional": SSL.VERIFY_PEER,
+    "require": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +44,19 @@ class Credentials:
 
 def build_context(
     credentials: Credentials, minimum: str = "1.2", maximum: str | None = None,
-    ciphers: str | None = None, ciphersuites: str | None = None,
-) -> SSL.Context:
-    """One context for all peers; raises ValueError with a sentence about what does not fit."""
+    ciphers: str | None = None, ciphersuites: str | None = None, insistence: Insistence = "require",
+) -> SSL.Context:  # fmt: skip
+    """One context for all peers; raises ValueError with a sentence about what does not fit.
+
+    ``insistence`` other than require is for servers only: whoever comes without a certificate has an empty chain.
+    """
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(VERSIONS[minimum])
     if maximum is not None:
         context.set_max_proto_version(VERSIONS[maximum])
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    context.set_verify(_VERIFY[insistence])
     context.set_verify_depth(DEEPEST_CHAIN)
     try:
         context.set_cipher_list(ciphers.encode() if ciphers else CIPHERS)
@@ -151,7 +162,8 @@ class TLS:
 
     @property
     def chain(self) -> list[x509.Certificate]:
-        """The peer's verified chain, leaf first; only after the handshake. Raises PeerError."""
+        """The peer's verified chain, leaf first, empty if it showed none; only after the handshake. Raises PeerError.
+        """
         try:
             return list(self._connection.get_verified_chain(as_cryptography=True) or ())
         except ValueError as error:

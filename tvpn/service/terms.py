@@ -153,8 +153,9 @@ def context_of(settings: Settings, state: State | None) -> SSL.Context:
         raise ConfigError("ca, cert and key are all needed", file=settings.source)
     try:
         return build_context(
-            credentials, tls.tls_version_min, tls.tls_version_max, tls.tls_cipher, tls.tls_ciphersuites
-        )
+            credentials, tls.tls_version_min, tls.tls_version_max, tls.tls_cipher, tls.tls_ciphersuites,
+            tls.verify_client_cert,
+        )  # fmt: skip
     except ValueError as error:
         raise ConfigError(str(error), file=settings.source) from None
 

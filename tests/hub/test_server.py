@@ -111,7 +111,7 @@ class LimitTests(SynchronousTestCase):
         world.run(1, world.connected(*clients))
         late = world.client(3, SIGNER.issue("late"))
         world.run(5)
-        self.assertEqual(late.told(Disconnected)[0].reason, "the server refused us: TEMP:the server is full")
+        self.assertEqual(late.told(Disconnected)[0].reason, "the server refused us: the server is full")
         self.assertEqual(world.server.told(Left)[0].reason, "max-clients 2 is reached")
         clients[0].hub.stop("", world.now)
         clients[0].flush()
@@ -133,7 +133,7 @@ class LimitTests(SynchronousTestCase):
         first, second = world.client(1), world.client(2, SIGNER.issue("bob"))
         world.run(5)
         self.assertTrue(first.told(Connected))
-        self.assertEqual(second.told(Disconnected)[0].reason, "the server refused us: TEMP:no free address")
+        self.assertEqual(second.told(Disconnected)[0].reason, "the server refused us: no free address")
         self.assertEqual(world.server.told(Left)[0].reason, "the address pool is exhausted")
 
     def test_half_open(self) -> None:

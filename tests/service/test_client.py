@@ -16,7 +16,7 @@ from tvpn.hub.event import Connected, Disconnected
 from tvpn.hub.pushed import Tunnel
 from tvpn.plane.userspace import Userspace
 from tvpn.service import client
-from tvpn.service.client import ClientService, resolve
+from tvpn.service.client import ClientService, Login, resolve
 
 REMOTES = [("udp", "one.example", 1194, 0), ("udp", "two.example", 1195, 4)]
 
@@ -52,7 +52,7 @@ class ServiceCase(SynchronousTestCase):
         self.patch(client, "resolve", self.resolve)
         self.patch(client, "fail", lambda reactor, sentence: self.failed.append(sentence))
         self.service = ClientService(
-            self.reactor, self.hub, Userspace(), REMOTES, "tun", 1500, Backoff(1, 4), []
+            self.reactor, self.hub, Userspace(), REMOTES, "tun", 1500, Backoff(1, 4), [], Login()
         )  # type: ignore[arg-type]
         log = self.service._log = mock.Mock()
         for level in ("info", "warn", "failure"):

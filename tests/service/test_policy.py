@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -23,6 +24,8 @@ STRANGERS = (
     Identity("c0ffee", 0xB0B, "alice"),
     Identity("beef", 0xA11CE, "alice"),
 )
+
+PEND = mock.Mock(side_effect=AssertionError("nobody was to be asked"))
 
 
 class JudgeTests(SynchronousTestCase):
@@ -82,13 +85,13 @@ class PolicyTests(TestCase):
         database = Database(path, reactor)
         self.addCleanup(database.close)
         policy = Policy(database, allow_list=True)
-        self.assertEqual(await policy.authenticate(self.request(KNOWN)), ACCEPTED)
-        self.assertFalse((await policy.authenticate(self.request(STRANGERS[0]))).accepted)
+        self.assertEqual(await policy.authenticate(self.request(KNOWN), PEND), ACCEPTED)
+        self.assertFalse((await policy.authenticate(self.request(STRANGERS[0]), PEND)).accepted)
         with transaction(store):
             devices.revoke(store, "alice", 1500.0)
-        self.assertFalse((await policy.authenticate(self.request(KNOWN))).accepted)
+        self.assertFalse((await policy.authenticate(self.request(KNOWN), PEND)).accepted)
 
     def test_no_store(self) -> None:
         """Without a store everybody comes in whom the CA has signed."""
-        verdict = Deferred.fromCoroutine(Policy(None, allow_list=False).authenticate(self.request(KNOWN)))
+        verdict = Deferred.fromCoroutine(Policy(None, allow_list=False).authenticate(self.request(KNOWN), PEND))
         self.assertEqual(self.successResultOf(verdict), ACCEPTED)

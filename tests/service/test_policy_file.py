@@ -13,7 +13,8 @@ from tvpn.errors import TvpnError
 from tvpn.hub.event import VerdictRequest
 from tvpn.hub.rules import Verdict
 from tvpn.plane.verbs import Endpoint
-from tvpn.service.policy import Client, Policy, load_policy
+from tvpn.service.interview import Client
+from tvpn.service.policy import Policy, load_policy
 from tvpn.session.event import VerdictWanted
 
 REQUEST = VerdictRequest(
@@ -23,10 +24,14 @@ REQUEST = VerdictRequest(
 )
 
 
+def no_question(member: int, method: str, seconds: int) -> float:
+    raise AssertionError(f"nobody was to be asked {method}")
+
+
 class PolicyFileTests(SynchronousTestCase):
     def _verdict(self, answer: object) -> Verdict:
         policy = Policy(None, False, lambda client: answer, 5.0, Clock())  # type: ignore[arg-type, return-value]
-        return self.successResultOf(ensureDeferred(policy.authenticate(REQUEST)))
+        return self.successResultOf(ensureDeferred(policy.authenticate(REQUEST, no_question)))
 
     def test_answers(self) -> None:
         """True lets in, False refuses, a text refuses and is told to the client."""
@@ -39,13 +44,13 @@ class PolicyFileTests(SynchronousTestCase):
         """None, numbers and texts with control characters are no answers; the caller refuses then."""
         for answer in (None, 1, 0, b"yes", "two\nlines"):
             policy = Policy(None, False, lambda client, answer=answer: answer, 5.0, Clock())  # type: ignore[misc]
-            self.failureResultOf(ensureDeferred(policy.authenticate(REQUEST)), TypeError)
+            self.failureResultOf(ensureDeferred(policy.authenticate(REQUEST, no_question)), TypeError)
 
     def test_sees(self) -> None:
         """The policy sees who asks, and the password stays out of the repr."""
         seen: list[Client] = []
         policy = Policy(None, False, lambda client: seen.append(client) is None, 5.0, Clock())
-        self.successResultOf(ensureDeferred(policy.authenticate(REQUEST)))
+        self.successResultOf(ensureDeferred(policy.authenticate(REQUEST, no_question)))
         (client,) = seen
         self.assertEqual((client.name, client.username, client.password), ("alice", "al", "secret"))
         self.assertEqual((client.address, client.identity, client.renegotiation), ("192.0.2.7", "issuer:a", True))
@@ -57,7 +62,7 @@ class PolicyFileTests(SynchronousTestCase):
             clock = Clock()
             answer: Deferred[bool] = Deferred(lambda _: None)
             policy = Policy(None, False, lambda client, answer=answer: answer, 5.0, clock)  # type: ignore[misc]
-            verdict = ensureDeferred(policy.authenticate(REQUEST))
+            verdict = ensureDeferred(policy.authenticate(REQUEST, no_question))
             clock.advance(seconds)
             if accepted:
                 answer.callback(True)

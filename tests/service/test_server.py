@@ -112,7 +112,7 @@ class VerdictTests(ServerCase):
         for verdict in (Verdict(True), Verdict(False, "no reason", "go away")):
             self.hub.verdict.reset_mock()
 
-            async def answer(request: VerdictRequest, verdict: Verdict = verdict) -> Verdict:
+            async def answer(request: VerdictRequest, pend: object, verdict: Verdict = verdict) -> Verdict:
                 self.assertIs(request, REQUEST)
                 return verdict
 
@@ -121,7 +121,7 @@ class VerdictTests(ServerCase):
     def test_failure(self) -> None:
         """A policy that breaks is a no, told as a temporary one; the log has the name and no password."""
 
-        async def answer(request: VerdictRequest) -> Verdict:
+        async def answer(request: VerdictRequest, pend: object) -> Verdict:
             raise ZeroDivisionError
 
         verdict = self.ask(answer)
@@ -134,7 +134,7 @@ class VerdictTests(ServerCase):
         """While one answer is awaited nothing waits: other events are told meanwhile."""
         later: Deferred[Verdict] = Deferred()
 
-        async def answer(request: VerdictRequest) -> Verdict:
+        async def answer(request: VerdictRequest, pend: object) -> Verdict:
             return await later
 
         self.policy.authenticate.side_effect = answer

@@ -15,8 +15,9 @@ class ContextTests(BuildCase):
         """A server asks for a certificate as verify-client-cert says, and insists where nothing is said."""
         insist = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         table = {"": insist, "require": insist, "optional": SSL.VERIFY_PEER, "none": SSL.VERIFY_NONE}
+        self.write("policy.py", "")
         for word, mode in table.items():
-            line = f"verify-client-cert = {word}\n" if word else ""
+            line = f"verify-client-cert = {word}\n[auth]\npolicy = policy.py\n" if word else ""
             own, given = self.load(f"{SERVER}[tls]\n{line}"), self.load(SERVER + self.identity() + line)
             self.assertEqual(context_of(own, self.state()).get_verify_mode(), mode, word)
             self.assertEqual(context_of(given, None).get_verify_mode(), mode, word)

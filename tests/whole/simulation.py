@@ -18,7 +18,8 @@ from OpenSSL import SSL
 from tests.certificates import NOW, Signer
 from tvpn.crypto.certificate import Requirements
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ServerKey
-from tvpn.crypto.tls import Credentials, build_context
+from tvpn.crypto.tls import Credentials, Insistence, build_context
+from tvpn.crypto.token import TokenRules
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped
 from tvpn.hub.client import ClientHub, ClientKeys
 from tvpn.hub.door import ControlKeys
@@ -82,6 +83,10 @@ class Options:
         )
     )
     peer_info: dict[str, str] | None = None
+    insistence: Insistence = "require"
+    tokens: TokenRules | None = None
+    username_as_common_name: bool = False
+    login: tuple[str, str] = ("", "")
     verdict: Callable[[VerdictRequest], Verdict | None] = lambda request: Verdict(True)
     fate: Callable[[int, tuple, bytes], list[float]] = lambda number, sender, datagram: [0.0]
     """The extra delay of each copy of one datagram, counted from 0 on: none, and it is lost."""
@@ -165,7 +170,8 @@ class World:
 
     def terms(self, server: bool, credentials: Credentials, ciphers: tuple[str, ...] | None = None) -> Terms:
         options = self.options
-        context: SSL.Context = build_context(credentials, maximum=options.tls)
+        insistence = options.insistence if server else "require"
+        context: SSL.Context = build_context(credentials, maximum=options.tls, insistence=insistence)
         own = options.data_ciphers if server else (ciphers or options.client_ciphers)
         return Terms(
             context=lambda: context,
@@ -176,6 +182,11 @@ class World:
             requirements=Requirements(role="client" if server else "server"),
             peer_info={} if server else (options.peer_info or own_peer_info(own, "test")),
             limits=options.server_limits if server else options.client_limits,
+            username="" if server else options.login[0],
+            password="" if server else options.login[1],
+            certificate_wanted=insistence == "require",
+            username_as_common_name=options.username_as_common_name,
+            tokens=options.tokens if server else None,
         )
 
     def client(
@@ -188,7 +199,7 @@ class World:
             self.terms(False, credentials), keys or self.client_keys, plane, spec=PeerSpec(timeout=120), mssfix=1492
         )
         node = self.nodes[place] = Node(self, place, plane, hub)
-        hub.connect(Endpoint("wire", SERVER_PLACE), self.now)
+        hub.connect(self.server_endpoint, self.now)
         node.flush()
         return node
 
@@ -237,6 +248,10 @@ class World:
         self.server.send(inside)
         self.run(1)
         return self.server.delivered == [away] and client.delivered == [inside]
+
+    @property
+    def server_endpoint(self) -> Endpoint:
+        return Endpoint("wire", SERVER_PLACE)
 
     def connected(self, *clients: Node) -> Callable[[], bool]:
         return lambda: all(client.told(Connected) for client in clients)

@@ -67,6 +67,6 @@ class LateTests(SynchronousTestCase):
         client = world.client()
         world.run(10, lambda: bool(client.told(Disconnected)))
         (refused,) = client.told(Disconnected)
-        self.assertEqual((refused.reason, refused.retry), ("the server refused us: TEMP:come back", True))
+        self.assertEqual((refused.reason, refused.retry), ("the server refused us: come back", True))
         world.client(2)
         self.assertTrue(world.run(10, lambda: bool(world.server.told(Joined))))

@@ -17,10 +17,11 @@ from tvpn.errors import ConfigError
 
 _SERVER_ONLY = (
     ("push", "lines"), ("transport", "advertise"), ("tunnel", "nat"), ("tunnel", "max_clients"),
-    ("tunnel", "duplicate_cn"), ("tls", "verify_client_cert"),
+    ("tunnel", "duplicate_cn"), ("tls", "verify_client_cert"), ("auth", "policy"), ("auth", "username_as_common_name"),
+    ("auth", "auth_gen_token"), ("auth", "auth_gen_token_secret"), ("auth", "connect_freq"),
 )  # fmt: skip
 _WRAPPINGS = ("tls_auth", "tls_crypt", "tls_crypt_v2")
-_SECRETS = (("tls", "key"), *(("control", name) for name in _WRAPPINGS))
+_SECRETS = (("tls", "key"), ("auth", "auth_gen_token_secret"), *(("control", name) for name in _WRAPPINGS))
 
 
 def check(made: Draft, role: Role, source: Path) -> None:
@@ -29,7 +30,8 @@ def check(made: Draft, role: Role, source: Path) -> None:
         _check_server(made, source)
     else:
         _check_client(made, source)
-    _check_identity(made)
+    _check_passwords(made, role)
+    _check_identity(made, role)
     _check_wrapping(made, role)
     _check_timers(made)
     _check_device(made)
@@ -65,7 +67,8 @@ def _check_client(made: Draft, source: Path) -> None:
         ("tls", "cert", "cert = client.crt"),
         ("tls", "key", "key = client.key"),
     ):
-        if not made.has(section, name):
+        # Some servers know their clients by passwords alone.
+        if not made.has(section, name) and not (name in ("cert", "key") and made.has("auth", "auth_user_pass")):
             raise ConfigError(
                 f"is missing, and a client needs it; add to [{section}]: {example} (OpenVPN: without =)",
                 file=source,
@@ -73,10 +76,28 @@ def _check_client(made: Draft, source: Path) -> None:
             )
 
 
-def _check_identity(made: Draft) -> None:
+def _check_passwords(made: Draft, role: Role) -> None:
+    asked = made.first_of("auth", "static_challenge")
+    if asked is not None and not made.has("auth", "auth_user_pass"):
+        raise asked.error("is asked with a password, and there is none; add auth-user-pass FILE")
+    if asked is not None and role == "server":
+        raise asked.error("is a client's word and this is a server; a policy file asks by itself ([auth] policy)")
+    signed = made.first_of("auth", "auth_gen_token_secret")
+    if signed is not None and not made.has("auth", "auth_gen_token"):
+        raise signed.error("signs tokens, and there are none; add auth-gen-token")
+    if role == "server" and not made.has("auth", "policy"):
+        needing = made.first_of("auth", "auth_gen_token", "username_as_common_name")
+        if made.values["tls"].get("verify_client_cert", "require") != "require":
+            needing = made.place("tls", "verify_client_cert")
+        if needing is not None:
+            raise needing.error("trusts user names that nobody checks; add [auth] policy = FILE.py, or delete it")
+
+
+def _check_identity(made: Draft, role: Role) -> None:
     given = [name for name in ("ca", "cert", "key") if made.has("tls", name)]
     missing = [name for name in ("ca", "cert", "key") if name not in given]
-    if given and missing:
+    by_password = role == "client" and given == ["ca"]
+    if given and missing and not by_password:
         raise made.place("tls", given[0]).error(
             f"stands without {' and '.join(missing)}; give ca, cert and key, or none of them and tvpn makes its own"
         )

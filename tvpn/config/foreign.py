@@ -32,9 +32,10 @@ _IGNORED = {
     "multihome": "tvpn always answers from the address that was called",
     "explicit-exit-notify": "tvpn always says goodbye",
     "mute": "tvpn tells of a kind of dropped packet once in ten seconds",
+    "auth-user-pass-optional": "the policy file decides about clients without user name",
     "auth-nocache auth-retry auth-token push-peer-info setenv setenv-safe x509-username-field compat-mode": "tvpn has "
     "no use for it",
-    "connect-freq connect-freq-initial max-routes-per-client stale-routes-check": "tvpn limits strangers by itself",
+    "connect-freq-initial max-routes-per-client stale-routes-check": "tvpn limits strangers by itself",
     "dhcp-option dns block-outside-dns register-dns ip-win32 route-method tap-sleep dhcp-renew dhcp-release "
     "show-net-up pause-exit service win-sys windows-driver allow-nonadmin route-delay route-metric": "it has no "
     "effect here: tvpn leaves name servers and Windows alone",
@@ -55,8 +56,6 @@ _REFUSED = {
     "pkcs11-providers pkcs11-id cryptoapicert providers": "keys in hardware are not supported; name PEM files",
     "secret": "static keys without TLS are unsafe and not supported; use ca, cert and key",
     "auth-user-pass-verify": "scripts are not run; check user names and passwords in the policy file ([auth] policy)",
-    "auth-user-pass-optional static-challenge auth-gen-token auth-gen-token-secret username-as-common-name": "it "
-    "arrives in a later release; delete the line",
     "client-cert-not-required": "it is obsolete; write verify-client-cert none",
     "client-connect client-disconnect client-crresponse learn-address tls-verify tls-export-cert plugin": "scripts "
     "and plugins that decide about clients are not run; delete the line only if nobody is kept out by it",

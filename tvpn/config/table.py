@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
-from tvpn.config import address, certificate, kind, pushable, value
+from tvpn.config import address, certificate, kind, login, pushable, value
 from tvpn.config.address import Listen, Remote, Route
 from tvpn.config.foreign import FOREIGN
 from tvpn.config.material import Material, credentials, folder, ignored_file, material, present
@@ -195,6 +195,21 @@ class Auth:
     )
     auth_user_pass: Material | None = option(
         credentials, None, "client: file with user name and password, a line each"
+    )
+    static_challenge: login.StaticChallenge | None = option(
+        login.static_challenge, None, "client: a question asked with every password: TEXT ECHO [scrv1|concat]"
+    )
+    username_as_common_name: bool = option(
+        value.flag, False, "know clients by their user names, even when they share a certificate"
+    )
+    auth_gen_token: login.TokenTimes | None = option(
+        login.token_times, None, "give tokens that stand in for passwords: [LIFETIME [RENEWAL]] [external-auth]"
+    )
+    auth_gen_token_secret: Material | None = option(
+        material, None, "key that signs the tokens (openvpn --genkey auth-token); else one of this server's own"
+    )
+    connect_freq: tuple[int, int] | None = option(
+        value.pair(1, DAY), None, "new sessions of one source prefix (/24, /64): at most N in SECONDS"
     )
 
 

@@ -22,15 +22,24 @@ LONGEST_NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a peer is: the issuer's key and the serial it gave; the name is for people only."""
+    """Who a peer is: the issuer's key and the serial it gave; the name is for people only.
+
+    ``user`` tells apart those who share a certificate, or have none (then issuer and serial are empty).
+    """
 
     issuer: str
     serial: int
     name: str
+    user: str = ""
+
+    @classmethod
+    def of_user(cls, username: str) -> Identity:
+        """Who has no certificate but a user name."""
+        return cls("", 0, username, username)
 
     @property
     def key(self) -> str:
-        return f"{self.issuer}:{self.serial:x}"
+        return f"{self.issuer}:{self.serial:x}" + (f":{self.user}" if self.user else "")
 
 
 def identify(chain: Sequence[x509.Certificate]) -> Identity:

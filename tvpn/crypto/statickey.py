@@ -100,13 +100,13 @@ class StaticKey:
         return StaticKey(bytes(a ^ b for a, b in zip(self.data, other, strict=True)))
 
 
-def _encode_pem(name: str, data: bytes) -> str:
+def encode_pem(name: str, data: bytes) -> str:
     body = base64.b64encode(data).decode("ascii")
     lines = [body[at : at + 64] for at in range(0, len(body), 64)]
     return "\n".join([f"-----BEGIN {name}-----", *lines, f"-----END {name}-----", ""])
 
 
-def _decode_pem(name: str, text: str) -> bytes:
+def decode_pem(name: str, text: str) -> bytes:
     match = re.search(f"-----BEGIN {name}-----(.*?)-----END {name}-----", text, re.DOTALL)
     if match is None:
         raise KeyFileError(f"no complete '{name}' block")
@@ -127,7 +127,7 @@ class TLSCryptV2ClientKey:
 
     @classmethod
     def from_pem(cls, text: str) -> TLSCryptV2ClientKey:
-        data = _decode_pem(cls.NAME, text)
+        data = decode_pem(cls.NAME, text)
         wrapped = data[STATIC_KEY_SIZE:]
         if not WKC_MINIMUM <= len(wrapped) <= WKC_MAXIMUM or wrapped[-2:] != struct.pack("!H", len(wrapped)):
             raise KeyFileError("the wrapped part of this tls-crypt-v2 client key has a wrong length")
@@ -135,7 +135,7 @@ class TLSCryptV2ClientKey:
 
     @property
     def pem(self) -> str:
-        return _encode_pem(self.NAME, self.key.data + self.wrapped)
+        return encode_pem(self.NAME, self.key.data + self.wrapped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class TLSCryptV2ServerKey:
 
     @classmethod
     def from_pem(cls, text: str) -> TLSCryptV2ServerKey:
-        data = _decode_pem(cls.NAME, text)
+        data = decode_pem(cls.NAME, text)
         if len(data) != cls.SIZE:
             raise KeyFileError(f"a tls-crypt-v2 server key has {cls.SIZE} bytes, this one has {len(data)}")
         return cls(data)
@@ -160,7 +160,7 @@ class TLSCryptV2ServerKey:
 
     @property
     def pem(self) -> str:
-        return _encode_pem(self.NAME, self.data)
+        return encode_pem(self.NAME, self.data)
 
     def issue(self, random: Random, now: int) -> TLSCryptV2ClientKey:
         """A new client key, its metadata the time of making (seconds since 1970)."""

@@ -35,7 +35,7 @@ _VERIFY = {
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Own certificate chain and key, and the CAs that a peer's chain must end in; all PEM."""
+    """Own certificate chain and key (both empty: none is shown), and the CAs that a peer's must end in; all PEM."""
 
     ca: str
     certificate: str
@@ -69,8 +69,19 @@ def build_context(
 
 
 def _use_credentials(context: SSL.Context, credentials: Credentials) -> None:
-    certificate, *chain = _load_certificates("cert", credentials.certificate)
     authorities = _load_certificates("ca", credentials.ca)
+    if credentials.certificate:
+        _show_certificate(context, credentials)
+    store = context.get_cert_store()
+    if store is None:
+        raise ValueError("ca: OpenSSL gives no certificate store")
+    for authority in authorities:
+        store.add_cert(crypto.X509.from_cryptography(authority))
+    store.set_flags(_NO_CHECK_TIME)
+
+
+def _show_certificate(context: SSL.Context, credentials: Credentials) -> None:
+    certificate, *chain = _load_certificates("cert", credentials.certificate)
     key = _load_key(credentials.key)
     context.use_certificate(certificate)
     for extra in chain:
@@ -80,12 +91,6 @@ def _use_credentials(context: SSL.Context, credentials: Credentials) -> None:
         context.check_privatekey()
     except (SSL.Error, TypeError):
         raise ValueError("key: does not belong to the certificate in cert; name the one it was made with") from None
-    store = context.get_cert_store()
-    if store is None:
-        raise ValueError("ca: OpenSSL gives no certificate store")
-    for authority in authorities:
-        store.add_cert(crypto.X509.from_cryptography(authority))
-    store.set_flags(_NO_CHECK_TIME)
 
 
 def _load_certificates(word: str, text: str) -> list[x509.Certificate]:

@@ -7,12 +7,23 @@ from dataclasses import dataclass, field, replace
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ClientKey
 from tvpn.crypto.wrap import EARLY_NEGOTIATION_START, Envelope, TLSCrypt, Wrapping
 from tvpn.errors import Drop
-from tvpn.hub.event import Connected, Disconnected, HubEvent
+from tvpn.hub.event import ChallengeAsked, Connected, Disconnected, HubEvent, PageAsked
 from tvpn.hub.pushed import Tunnel, read_pushed
 from tvpn.hub.rules import inner_mss
 from tvpn.plane.verbs import Endpoint, Gone, NearlySpent, Opened, PeerExit, PeerSpec, Plane, PlaneEvent
 from tvpn.session.client import ClientSession
-from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived, Pushed, TokenGiven, TokenRefused
+from tvpn.session.event import (
+    Ended,
+    Event,
+    KeyChosen,
+    KeyRetired,
+    KeysDerived,
+    PageWanted,
+    Pushed,
+    Questioned,
+    TokenGiven,
+    TokenRefused,
+)
 from tvpn.session.life import Stage
 from tvpn.session.peer import Opening, Terms
 from tvpn.wire.header import NO_SESSION, SESSION_ID_SIZE
@@ -73,8 +84,12 @@ class ClientHub:
         self._mssfix = mssfix
         self._events: list[HubEvent] = []
 
-    def connect(self, endpoint: Endpoint, now: float, stream: bool = False) -> None:
-        """Begin a session with the server at this endpoint; ``stream``: on a TCP connection."""
+    def connect(
+        self, endpoint: Endpoint, now: float, stream: bool = False, credentials: tuple[str, str] | None = None
+    ) -> None:
+        """Begin a session with the server at this endpoint; ``stream``: on a TCP connection; ``credentials``: user
+        name and password of this connection alone.
+        """
         self._plane.remove(SERVER)
         session_id = self._terms.random(SESSION_ID_SIZE)
         while session_id == NO_SESSION:
@@ -84,6 +99,8 @@ class ClientHub:
         self.endpoint = endpoint
         self._stream = stream
         terms = self._terms
+        if credentials is not None:
+            terms = replace(terms, username=credentials[0], password=credentials[1])
         if stream:
             terms = replace(terms, options=options_string_on_stream(terms.options, server=False))
         self.session = ClientSession(terms, opening, now, self._keys.tls_crypt_v2, self._token)
@@ -149,9 +166,13 @@ class ClientHub:
             self._token = event.token
         elif isinstance(event, TokenRefused):
             self._token = ""
+        elif isinstance(event, Questioned):
+            self._events.append(ChallengeAsked(event.challenge))
+        elif isinstance(event, PageWanted):
+            self._events.append(PageAsked(event.url))
         elif isinstance(event, Ended):
             self._plane.remove(SERVER)
-            self._events.append(Disconnected(event.reason, event.retry))
+            self._events.append(Disconnected(event.reason, event.retry, event.wait, event.challenge))
 
     def _open_plane(self, tunnel: Tunnel, peer_id: int | None, now: float) -> None:
         if self.endpoint is None:
@@ -190,6 +211,16 @@ class ClientHub:
             self._follow(now)
             if self.session.stage is Stage.GONE:
                 self.session = None
+
+    def answer(self, text: str) -> None:
+        """Answer the server's question."""
+        if self.session is not None:
+            self.session.answer(text)
+
+    @property
+    def has_token(self) -> bool:
+        """The server has given us something to show instead of the password."""
+        return bool(self._token)
 
     def stop(self, reason: str, now: float) -> None:
         """Say goodbye, on the control channel or on the data channel."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tvpn.hub.pushed import Tunnel
 from tvpn.plane.verbs import Endpoint
 from tvpn.session.event import VerdictWanted
+from tvpn.wire.challenge import Challenge
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,14 @@ class VerdictRequest:
     member: int
     endpoint: Endpoint
     wanted: VerdictWanted
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseGiven:
+    """A client whose verdict is out has answered the question it was asked."""
+
+    member: int
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +89,32 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengeAsked:
+    """The server asks the person at our client, and its verdict waits for ``hub.answer``."""
+
+    challenge: Challenge
+
+
+@dataclass(frozen=True, slots=True)
+class PageAsked:
+    """The server waits until the person at our client has been to this page."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
-    """Our client's session is over; ``retry``: trying again makes sense."""
+    """Our client's session is over; ``retry``: trying again makes sense, after ``wait`` seconds at least.
+    ``challenge``: with its answer as the password.
+    """
 
     reason: str
     retry: bool
+    wait: int = 0
+    challenge: Challenge | None = None
 
 
-HubEvent = VerdictRequest | Joined | Leased | Moved | Left | Complaint | HangUp | Connected | Disconnected
+HubEvent = (
+    VerdictRequest | ResponseGiven | Joined | Leased | Moved | Left | Complaint | HangUp | Connected | ChallengeAsked
+    | PageAsked | Disconnected
+)  # fmt: skip

@@ -27,6 +27,8 @@ class ServerRules:
     tun_mtu: int = 1500
     max_clients: int = 1024
     duplicate_cn: bool = False
+    connect_freq: tuple[int, int] | None = None
+    """So many new sessions of one source prefix in so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)

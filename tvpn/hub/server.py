@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tvpn.errors import Drop
 from tvpn.hub.door import ControlKeys, Door
-from tvpn.hub.event import Complaint, HangUp, HubEvent, Joined, Leased, Left, Moved, VerdictRequest
+from tvpn.hub.event import Complaint, HangUp, HubEvent, Joined, Leased, Left, Moved, ResponseGiven, VerdictRequest
 from tvpn.hub.pool import Pool
-from tvpn.hub.prefix import Crowd, Tally, prefix_of
+from tvpn.hub.prefix import Buckets, Crowd, Tally, prefix_of
 from tvpn.hub.roster import Member, Roster
 from tvpn.hub.rules import ServerRules, Verdict, inner_mss
 from tvpn.hub.streams import Streams
@@ -23,7 +23,7 @@ from tvpn.plane.verbs import (
     Plane,
     PlaneEvent,
 )
-from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived, Pushed, VerdictWanted
+from tvpn.session.event import Answered, Ended, Event, KeyChosen, KeyRetired, KeysDerived, VerdictWanted
 from tvpn.session.life import Stage
 from tvpn.session.peer import Terms
 from tvpn.wire.header import SESSION_ID_SIZE
@@ -47,6 +47,8 @@ class ServerHub:
         self._door = Door(terms, keys, lambda: self._half_open.total < MOST_UNPROVEN)
         self._tally = Tally()
         self._half_open = Crowd(MOST_HALF_OPEN, MOST_OF_SITE, BUSY, MOST_OF_SITE_WHEN_BUSY)
+        most, seconds = rules.connect_freq or (0, 1)
+        self._arrivals = Buckets(most, most / seconds) if most else None
         self._events: list[HubEvent] = []
         self._streams = Streams()
         self._answers: list[tuple[Endpoint, bytes]] = []
@@ -73,6 +75,8 @@ class ServerHub:
                 return
             if not self._half_open.has_room(endpoint.address):
                 raise Drop("half-open-full")
+            if self._arrivals is not None and not self._arrivals.take(prefix_of(endpoint.address), now):
+                raise Drop("connect-freq")
             member = self.roster.add(endpoint, outcome, now)
             self._half_open.add(endpoint.address)
             member.counted = endpoint.address
@@ -151,10 +155,12 @@ class ServerHub:
         peer = member.peer
         if isinstance(event, VerdictWanted):
             self._events.append(VerdictRequest(member.number, member.endpoint, event))
+        elif isinstance(event, Answered):
+            self._events.append(ResponseGiven(member.number, event.text))
         elif isinstance(event, Ended):
             self._report_left(member, event.reason)
             self._vacate(member)
-        elif peer is None or isinstance(event, Pushed):
+        elif peer is None:
             return
         elif isinstance(event, KeysDerived):
             self._plane.install(peer, event.key_id, event.keys)
@@ -202,6 +208,15 @@ class ServerHub:
         elif member.session.stage is Stage.JUDGING:
             self._admit(member, verdict, now)
         self._follow(member, now)
+
+    def pend(self, number: int, method: str, seconds: int, now: float) -> float:
+        """Let a client's verdict wait for the person there; seconds it may take. Raises ValueError, see the session."""
+        member = self.roster.get(number)
+        if member is None:
+            return 0.0
+        left = member.session.pend(method, seconds, now)
+        self._follow(member, now)
+        return left
 
     def _admit(self, member: Member, verdict: Verdict, now: float) -> None:
         identity = member.session.identity

@@ -5,6 +5,7 @@
     ca.key  ca.crt            the authority
     server.key  server.crt    the server's own certificate, renewed under the same key
     tls-crypt-v2.key          under which the devices' wrapping keys are sealed
+    auth-token.key            which signs tokens; made by the first start with auth-gen-token
     tvpn.sqlite               devices, leases, settings (tvpn.store)
     lock                      held while files are made: a starting server and ``tvpn device add`` may meet
 
@@ -27,6 +28,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tvpn.crypto.statickey import KeyFileError, TLSCryptV2ServerKey
+from tvpn.crypto.token import TokenSecret
 from tvpn.errors import TvpnError
 from tvpn.pki.authority import (
     Authority,
@@ -44,6 +46,7 @@ from tvpn.store.database import connect
 AUTHORITY_KEY, AUTHORITY_CERTIFICATE = "ca.key", "ca.crt"
 SERVER_KEY, SERVER_CERTIFICATE = "server.key", "server.crt"
 TLS_CRYPT_V2_KEY = "tls-crypt-v2.key"
+TOKEN_SECRET = "auth-token.key"
 DATABASE = "tvpn.sqlite"
 LOCK = "lock"
 
@@ -66,6 +69,16 @@ class State:
             self._server_certificate = self._open_server_certificate(now)
             self.tls_crypt_v2 = self._open_tls_crypt_v2(random)
             self._open_database()
+
+    def open_token_secret(self, random: Random = os.urandom) -> TokenSecret:
+        """What signs tokens, made when it is missing; raises TvpnError."""
+        path = self.folder / TOKEN_SECRET
+        with _locked(self.folder):
+            if path.exists():
+                return _named(path, lambda: TokenSecret.from_pem(read_secret(path)))
+            secret = TokenSecret.generate(random)
+            self._make(path, secret.pem, 0o600)
+            return secret
 
     @classmethod
     def open(cls, folder: Path, now: datetime, random: Random = os.urandom) -> State:

@@ -22,9 +22,10 @@ from tvpn.hub.client import Backoff, ClientHub
 from tvpn.hub.pool import Pool
 from tvpn.hub.rules import ServerRules
 from tvpn.hub.server import ServerHub
+from tvpn.net.terminal import has_terminal
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
-from tvpn.service.client import ClientService
+from tvpn.service.client import ClientService, Login
 from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
 from tvpn.service.terms import (
@@ -35,6 +36,7 @@ from tvpn.service.terms import (
     revocations_of,
     server_keys,
     terms_of,
+    token_rules,
 )
 from tvpn.store import lease, setting
 from tvpn.store.database import Database, connect, transaction
@@ -69,6 +71,7 @@ def check(settings: Settings) -> None:
         load_policy(settings.auth.policy)
     if settings.role == "server":
         server_keys(settings, None)
+        token_rules(settings, None)
     else:
         client_keys(settings)
 
@@ -89,16 +92,17 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     leases, ipv6 = _remembered(database_path, settings)
     holder = ContextHolder(lambda: context_of(settings, state), state)
     holder.renew()
-    terms = terms_of(settings, holder, server=True)
+    terms = terms_of(settings, holder, server=True, tokens=token_rules(settings, state))
     plane = Userspace()
     rules = ServerRules(
         tunnel.server, ipv6, _server_pushes(settings), peer_spec(settings),
-        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn,
+        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn, settings.auth.connect_freq,
     )  # fmt: skip
     hub = ServerHub(terms, server_keys(settings, state), rules, Pool(tunnel.server, ipv6, leases), plane)
     database = None if database_path is None else Database(database_path, reactor)
     authenticate = None if settings.auth.policy is None else load_policy(settings.auth.policy)
-    policy = Policy(database, state is not None, authenticate, terms.limits.deferral, reactor)
+    external = terms.tokens is not None and terms.tokens.external
+    policy = Policy(database, state is not None, authenticate, terms.limits.deferral, reactor, external)
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
     device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes)
     listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])
@@ -163,8 +167,12 @@ def build_client(settings: Settings, reactor: Any) -> ClientService:
     if transport.remote_random:
         secrets.SystemRandom().shuffle(remotes)
     routes = [route.network for route in (*tunnel.route, *tunnel.route_ipv6)]
+    if settings.auth.static_challenge is not None and not has_terminal():
+        message = "is asked at a terminal, and there is none; start it in one, with twistd -n"
+        raise ConfigError(message, file=settings.source, option="static-challenge")
+    login = Login(terms.username, terms.password, settings.auth.static_challenge)
     backoff = Backoff(*transport.connect_retry)
-    return ClientService(reactor, hub, plane, remotes, tunnel.dev, tunnel.tun_mtu, backoff, routes)
+    return ClientService(reactor, hub, plane, remotes, tunnel.dev, tunnel.tun_mtu, backoff, routes, login)
 
 
 def _build_manhole(settings: Settings, reactor: Any, vpn: ServerService | ClientService, state: State | None) -> Any:

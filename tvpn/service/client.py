@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, cast
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IDelayedCall
@@ -17,24 +18,36 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
+from tvpn.config.login import StaticChallenge
 from tvpn.errors import TvpnError
 from tvpn.hub.client import Backoff, ClientHub
-from tvpn.hub.event import Connected, Disconnected, HubEvent
+from tvpn.hub.event import ChallengeAsked, Connected, Disconnected, HubEvent
 from tvpn.hub.pushed import Tunnel
 from tvpn.net.clock import now
 from tvpn.net.netlink import Netlink
 from tvpn.net.pump import Pump
 from tvpn.net.tcp import TCPFactory, TCPLink
+from tvpn.net.terminal import Question
 from tvpn.net.tun import TunDevice, open_tun
 from tvpn.net.udp import UDPLink, open_udp
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Address, Endpoint
 from tvpn.service.ending import fail
-from tvpn.service.narrator import sentence
+from tvpn.service.narrator import clean, sentence
+from tvpn.wire.challenge import Answer, Challenge
 
 CONNECT_TIMEOUT = 15.0
 FAREWELL = 1.0
 """Seconds for the server to hear that we leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What the file says of user name and password, and what is asked beside them."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    challenge: StaticChallenge | None = None
 
 
 class ClientService(Service):
@@ -45,7 +58,7 @@ class ClientService(Service):
 
     def __init__(
         self, reactor: Any, hub: ClientHub, plane: Userspace, remotes: Sequence[tuple[str, str, int, int]], device: str,
-        mtu: int, backoff: Backoff, routes: Sequence[IPv4Network | IPv6Network],
+        mtu: int, backoff: Backoff, routes: Sequence[IPv4Network | IPv6Network], login: Login,
     ) -> None:  # fmt: skip
         self.hub = hub
         self.plane = plane
@@ -60,6 +73,9 @@ class ClientService(Service):
         self._mtu = mtu
         self._backoff = backoff
         self._routes = routes
+        self._login = login
+        self._credentials: tuple[str, str] | None = None
+        self._question: Question | None = None
         self._bypass: IPv4Network | IPv6Network | None = None
         self._retry: IDelayedCall | None = None
 
@@ -82,12 +98,54 @@ class ClientService(Service):
             return
         self._log.info("connecting to {host}, {protocol} port {port}", host=address[0], protocol=protocol, port=port)
         self._close_link()
+        credentials = await self._ask_for_credentials()
         if protocol == "tcp":
             link = await self._open_stream(str(address[0]), port)
-            self.hub.connect(Endpoint(link, link.address), now(), stream=True)
+            self.hub.connect(Endpoint(link, link.address), now(), True, credentials)
         else:
-            self.hub.connect(Endpoint(self._open_socket(family), address), now())
+            self.hub.connect(Endpoint(self._open_socket(family), address), now(), False, credentials)
         self.pump.stir()
+
+    # Questions
+
+    async def _ask_for_credentials(self) -> tuple[str, str] | None:
+        """User name and password of the next connection, where they are not what the file says."""
+        credentials, self._credentials = self._credentials, None
+        challenge, login = self._login.challenge, self._login
+        if credentials is not None or challenge is None or self.hub.has_token:
+            return credentials
+        response = await self._ask(challenge.text, challenge.echo)
+        appended = login.password + response
+        return login.username, appended if challenge.appended else Answer(login.password, response).encode()
+
+    async def _ask(self, text: str, echo: bool) -> str:
+        self._question = Question(self._reactor, clean(text), echo)
+        try:
+            return await self._question.answered
+        finally:
+            self._question = None
+
+    async def _meet(self, challenge: Challenge) -> None:
+        """Call the same remote again, the answer to its challenge instead of the password."""
+        response = await self._ask(challenge.text, challenge.echo) if challenge.wants_response else ""
+        username = challenge.username or self._login.username
+        self._credentials = username, Answer(response=response, state=challenge.state).encode()
+        self._next -= 1
+        if self.running:
+            self._attempt()
+
+    async def _answer(self, challenge: Challenge) -> None:
+        self.hub.answer(await self._ask(challenge.text, challenge.echo))
+        self.pump.stir()
+
+    def _withdraw_question(self) -> None:
+        if self._question is not None:
+            self._question.answered.cancel()
+
+    def _stay_silent(self, failure: Any) -> None:
+        """A question went unanswered; one that was withdrawn needs no answer."""
+        if self.running and not failure.check(CancelledError):
+            fail(self._reactor, failure.getErrorMessage())
 
     def _open_socket(self, family: int) -> UDPLink:
         any_address = "::" if family == socket.AF_INET6 else "0.0.0.0"
@@ -118,15 +176,17 @@ class ClientService(Service):
             link.close()
 
     def _connect_failed(self, failure: Any) -> None:
+        if not self.running:
+            return
         if failure.check(TvpnError):
             self._log.warn("{reason}", reason=failure.getErrorMessage())
         else:
             self._log.failure("the connection attempt failed", failure)
         self._try_again()
 
-    def _try_again(self) -> None:
+    def _try_again(self, wait: float = 0.0) -> None:
         if self.running and self._retry is None:
-            delay = self._backoff.delay()
+            delay = max(self._backoff.delay(), wait)
             self._log.info("next try in {delay} s", delay=delay)
             self._retry = self._reactor.callLater(delay, self._attempt)
 
@@ -134,18 +194,23 @@ class ClientService(Service):
         said = sentence(event)
         if said is not None:
             self._log.info("{sentence}", sentence=said)
-        if isinstance(event, Connected):
+        if isinstance(event, ChallengeAsked) and event.challenge.wants_response:
+            ensureDeferred(self._answer(event.challenge)).addErrback(self._stay_silent)
+        elif isinstance(event, Connected):
             self._backoff.reset()
             try:
                 self._open_tunnel(event.tunnel)
             except TvpnError as error:
                 fail(self._reactor, str(error))
         elif isinstance(event, Disconnected) and self.running:
+            self._withdraw_question()
             if self.tunnel is not None and self.tunnel.redirects:
                 # Everything goes into the tunnel but the server it led to: the next one could not be found or reached.
                 self._close_tunnel()
-            if event.retry:
-                self._try_again()
+            if event.challenge is not None:
+                ensureDeferred(self._meet(event.challenge)).addErrback(self._stay_silent)
+            elif event.retry:
+                self._try_again(event.wait)
             else:
                 fail(self._reactor, f"gave up: {event.reason}")
 
@@ -189,6 +254,7 @@ class ClientService(Service):
         super().stopService()
         if self._retry is not None:
             self._retry.cancel()
+        self._withdraw_question()
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:

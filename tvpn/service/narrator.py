@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tvpn.hub.event import Complaint, Connected, Disconnected, HubEvent, Joined, Left, Moved
+from tvpn.hub.event import ChallengeAsked, Complaint, Connected, Disconnected, HubEvent, Joined, Left, Moved, PageAsked
 from tvpn.plane.verbs import Endpoint
 
 #: What a class of refused packets means to a person; the others speak for themselves.
@@ -15,6 +15,7 @@ _MEANINGS = {
     "wrapped-key-missing": "did not use tls-crypt-v2",
     "wrapped-key-length": "sent a malformed tls-crypt-v2 key",
     "reset-rate": "asks for too many connections; some go unanswered",
+    "connect-freq": "comes more often than connect-freq allows; some connections are refused",
     "half-open-full": "was turned away: too many unfinished connections",
 }
 #: From which verbosity (OpenVPN's verb) on an event is mentioned: what happens to peers, and what is mere debris.
@@ -50,6 +51,10 @@ def sentence(event: HubEvent) -> str | None:
         return f"{event.endpoint.address[0]} {meaning}{times}"
     if isinstance(event, Disconnected):
         return clean(f"disconnected: {event.reason}")
+    if isinstance(event, ChallengeAsked):
+        return clean(f"the server asks: {event.challenge.text}")
+    if isinstance(event, PageAsked):
+        return clean(f"the server waits until you have opened: {event.url}")
     if isinstance(event, Connected) and event.tunnel.ignored:
         return clean(f"the server pushed what has no effect here: {'; '.join(event.tunnel.ignored)}")
     return None

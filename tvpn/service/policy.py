@@ -7,43 +7,33 @@ deny-list: only what is revoked here is refused. A policy file has the last word
         if client.username != "alice" or not await right_password(client.password):
             return "user name or password is wrong"     # refused, and the client reads this
         return True                                     # let in; False refuses without a word
+
+It may have questions, too (``tvpn.service.interview``): ``await client.ask(...)``, or a ``Challenge`` as its answer.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
+from twisted.internet.defer import TimeoutError
 
 from tvpn.crypto.certificate import Identity
+from tvpn.crypto.token import TokenState
 from tvpn.errors import TvpnError
 from tvpn.hub.event import VerdictRequest
 from tvpn.hub.rules import Verdict
+from tvpn.service.interview import Authenticate, CannotAskError, Client, Interview
 from tvpn.store.database import Cursor, Database
 from tvpn.store.device import find_by_serial
+from tvpn.wire.challenge import Challenge
 
 ACCEPTED = Verdict(accepted=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What a policy file sees: the name of the certificate, what the user typed, where from, and what the app says."""
-
-    name: str
-    identity: str
-    username: str
-    password: str = field(repr=False)
-    address: str
-    peer_info: Mapping[str, str]
-    renegotiation: bool
-
-
-Authenticate = Callable[[Client], Awaitable[bool | str] | bool | str]
+#: hub.pend: a member's number, the method, seconds -> seconds that are left.
+Pend = Callable[[int, str, int], float]
 
 
 def load_policy(path: Path) -> Authenticate:
@@ -76,59 +66,64 @@ def judge_device(cursor: Cursor, identity: Identity, allow_list: bool) -> Verdic
 class Policy:
     """``database`` None: there is no store, and whoever the CA has signed may come in as far as it is concerned.
 
-    ``authenticate`` has ``deadline`` seconds; who takes longer, raises or answers anything else has said no.
+    ``authenticate`` has ``deadline`` seconds; who takes longer, raises or answers anything else has said no. Whoever
+    shows a good token is not asked again, unless ``judges_tokens``.
     """
 
     def __init__(
         self, database: Database | None, allow_list: bool, authenticate: Authenticate | None = None,
-        deadline: float = 60.0, reactor: Any = None,
+        deadline: float = 60.0, reactor: Any = None, judges_tokens: bool = False,
     ) -> None:  # fmt: skip
         self._database = database
         self._allow_list = allow_list
         self._authenticate = authenticate
         self._deadline = deadline
         self._reactor = reactor
+        self._judges_tokens = judges_tokens
+        self._interviews: dict[int, Interview] = {}
 
-    async def authenticate(self, request: VerdictRequest) -> Verdict:
+    async def authenticate(self, request: VerdictRequest, pend: Pend) -> Verdict:
         """May this client come in, or stay at its renegotiation? Anything that goes wrong is a no."""
-        verdict = ACCEPTED
-        if self._database is not None:
-            verdict = await self._database.run(judge_device, request.wanted.identity, self._allow_list)
-        if verdict.accepted and self._authenticate is not None:
-            verdict = await self._ask(self._authenticate, request)
+        verdict, wanted = ACCEPTED, request.wanted
+        if self._database is not None and wanted.identity.issuer:
+            verdict = await self._database.run(judge_device, wanted.identity, self._allow_list)
+        known = wanted.token is TokenState.AUTHENTICATED and not self._judges_tokens
+        if verdict.accepted and self._authenticate is not None and not known:
+            verdict = await self._interview(self._authenticate, request, pend)
         return verdict
 
-    async def _ask(self, authenticate: Authenticate, request: VerdictRequest) -> Verdict:
-        name = request.wanted.identity.name
-        answer = authenticate(client_of(request))
-        if inspect.isawaitable(answer):
-            try:
-                answer = await self._in_time(answer)
-            except TimeoutError:
-                reason = f"{name}: the policy did not answer within {self._deadline:g} seconds"
-                return Verdict(False, reason, "try again later", temporary=True)
-        if answer is True:
-            return ACCEPTED
-        if answer is False:
-            return Verdict(False, f"{name}: refused by the policy")
-        if isinstance(answer, str) and answer.isprintable():
-            return Verdict(False, f"{name}: refused by the policy: {answer}", answer)
-        raise TypeError(f"the policy must answer True, False or a text for the client, not {type(answer).__name__}")
+    async def _interview(self, authenticate: Authenticate, request: VerdictRequest, pend: Pend) -> Verdict:
+        member, name = request.member, request.wanted.identity.name
+        interview = Interview(request, lambda method, seconds: pend(member, method, seconds), self._reactor)
+        self._interviews[member] = interview
+        try:
+            answer = await interview.hold(authenticate, self._deadline)
+        except TimeoutError:
+            reason = f"{name}: the policy did not answer in time"
+            return Verdict(False, reason, "try again later", temporary=True)
+        except CannotAskError as error:
+            return Verdict(False, f"{name}: {error}", f"Authentication failed, {error}")
+        finally:
+            if self._interviews.get(member) is interview:
+                del self._interviews[member]
+        return _verdict_of(answer, interview.client)
 
-    def _in_time(self, answer: Awaitable[bool | str]) -> Deferred[bool | str]:
-        waiting = ensureDeferred(answer) if inspect.iscoroutine(answer) else cast("Deferred[bool | str]", answer)
-        return waiting.addTimeout(self._deadline, self._reactor)
+    def respond(self, member: int, text: str) -> None:
+        """This client has answered the question it was asked."""
+        if member in self._interviews:
+            self._interviews[member].respond(text)
 
 
-def client_of(request: VerdictRequest) -> Client:
-    """The policy's view of a request."""
-    wanted = request.wanted
-    return Client(
-        wanted.identity.name,
-        wanted.identity.key,
-        wanted.username,
-        wanted.password,
-        str(request.endpoint.address[0]),
-        wanted.peer_info,
-        wanted.key_id > 0,
+def _verdict_of(answer: object, client: Client) -> Verdict:
+    if answer is True:
+        return ACCEPTED
+    if answer is False:
+        return Verdict(False, f"{client.name}: refused by the policy")
+    if isinstance(answer, Challenge):
+        told = replace(answer, username=client.username).encode_refusal()
+        return Verdict(False, f"{client.name}: has to answer {answer.text!r}", told)
+    if isinstance(answer, str) and answer.isprintable():
+        return Verdict(False, f"{client.name}: refused by the policy: {answer}", answer)
+    raise TypeError(
+        f"the policy must answer True, False, a text for the client or a Challenge, not {type(answer).__name__}"
     )

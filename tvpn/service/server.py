@@ -16,7 +16,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from tvpn.errors import TvpnError
-from tvpn.hub.event import HubEvent, Leased, VerdictRequest
+from tvpn.hub.event import HubEvent, Leased, ResponseGiven, VerdictRequest
 from tvpn.hub.rules import Verdict
 from tvpn.hub.server import ServerHub
 from tvpn.net.clock import now, wall
@@ -205,6 +205,8 @@ class ServerService(Service):
     def _tell(self, event: HubEvent) -> None:
         if isinstance(event, VerdictRequest):
             ensureDeferred(self._judge(event)).addErrback(self._judge_failed, event)
+        elif isinstance(event, ResponseGiven):
+            self._policy.respond(event.member, event.text)
         elif isinstance(event, Leased) and self._database is not None:
             kept = self._database.run(keep, event.identity, event.index, wall())
             kept.addErrback(lambda failure: self._log.failure("a lease was not stored", failure))
@@ -213,8 +215,13 @@ class ServerService(Service):
             self._log.info("{sentence}", sentence=said)
 
     async def _judge(self, request: VerdictRequest) -> None:
-        verdict = await self._policy.authenticate(request)
+        verdict = await self._policy.authenticate(request, self._pend)
         self._answer(request, verdict)
+
+    def _pend(self, member: int, method: str, seconds: int) -> float:
+        left = self.hub.pend(member, method, seconds, now())
+        self.pump.stir()
+        return left
 
     def _judge_failed(self, failure: Any, request: VerdictRequest) -> None:
         self._log.failure("the verdict on {name} failed: refused", failure, name=request.wanted.identity.name)

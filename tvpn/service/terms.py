@@ -14,14 +14,17 @@ from OpenSSL import SSL
 from tvpn import __version__
 from tvpn.config import Settings
 from tvpn.config.material import Material
+from tvpn.config.table import DAY
 from tvpn.crypto.certificate import Requirements
 from tvpn.crypto.statickey import KeyFileError, StaticKey, TLSCryptV2ClientKey, TLSCryptV2ServerKey
 from tvpn.crypto.tls import Credentials, build_context
+from tvpn.crypto.token import TokenRules, TokenSecret
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped, Wrapping
 from tvpn.errors import ConfigError
 from tvpn.hub.client import ClientKeys
 from tvpn.hub.door import ControlKeys
 from tvpn.net.clock import wall
+from tvpn.net.terminal import has_terminal
 from tvpn.pki.revocation import RevocationFile
 from tvpn.pki.state import State
 from tvpn.plane.verbs import PeerSpec
@@ -88,7 +91,25 @@ def peer_spec(settings: Settings) -> PeerSpec:
     )
 
 
-def terms_of(settings: Settings, context: Callable[[], SSL.Context], server: bool) -> Terms:
+def token_rules(settings: Settings, state: State | None) -> TokenRules | None:
+    """The tokens of a server; without a secret of its own in the state folder they end with the process."""
+    times, material = settings.auth.auth_gen_token, settings.auth.auth_gen_token_secret
+    if times is None:
+        return None
+    if material is not None:
+        secret = _key(settings, "auth-gen-token-secret", material, TokenSecret.from_pem, "openvpn --genkey auth-token")
+    elif state is not None:
+        secret = state.open_token_secret()
+    else:
+        secret = TokenSecret.generate(os.urandom)
+    # The shortest life that outlasts any distance between two keys.
+    renewal = times.renewal or settings.control.reneg_sec or DAY
+    return TokenRules(secret, times.lifetime, renewal, times.external)
+
+
+def terms_of(
+    settings: Settings, context: Callable[[], SSL.Context], server: bool, tokens: TokenRules | None = None
+) -> Terms:
     control, data = settings.control, settings.data
     shortest = control.reneg_sec_min
     if shortest is None:
@@ -104,10 +125,13 @@ def terms_of(settings: Settings, context: Callable[[], SSL.Context], server: boo
         data_ciphers=data.data_ciphers,
         wall=wall,
         random=os.urandom,
+        certificate_wanted=settings.tls.verify_client_cert == "require",
+        username_as_common_name=settings.auth.username_as_common_name,
+        tokens=tokens,
         fallback_cipher=data.data_ciphers_fallback,
         requirements=_requirements(settings, server),
         refuse_revoked=revocations_of(settings),
-        peer_info={} if server else own_peer_info(data.data_ciphers, __version__),
+        peer_info={} if server else own_peer_info(data.data_ciphers, __version__, can_be_asked=has_terminal()),
         limits=limits,
         longest_timeout=control.tls_timeout,
         max_packet_size=control.max_packet_size,
@@ -147,10 +171,11 @@ def context_of(settings: Settings, state: State | None) -> SSL.Context:
     if state is not None:
         authority, certificate = state.authority.certificate_pem, state.server_certificate_pem
         credentials = Credentials(authority, certificate, state.server_key_pem)
-    elif tls.ca is not None and tls.cert is not None and tls.key is not None:
-        credentials = Credentials(tls.ca.text, tls.cert.text, tls.key.text)
+    elif tls.ca is not None:
+        own = ("", "") if tls.cert is None or tls.key is None else (tls.cert.text, tls.key.text)
+        credentials = Credentials(tls.ca.text, *own)
     else:
-        raise ConfigError("ca, cert and key are all needed", file=settings.source)
+        raise ConfigError("ca is needed", file=settings.source)
     try:
         return build_context(
             credentials, tls.tls_version_min, tls.tls_version_max, tls.tls_cipher, tls.tls_ciphersuites,
@@ -171,9 +196,11 @@ def _group_wrapping(settings: Settings, server: bool) -> tuple[Wrapping | None, 
     return None, None
 
 
-def _key(settings: Settings, word: str, material: Material, read: Callable[[str], Key]) -> Key:
+def _key(
+    settings: Settings, word: str, material: Material, read: Callable[[str], Key], command: str = "openvpn --genkey"
+) -> Key:
     try:
         return read(material.text)
     except KeyFileError as error:
-        message = f"{material.origin}: {error}; make one with: openvpn --genkey"
+        message = f"{material.origin}: {error}; make one with: {command}"
         raise ConfigError(message, file=settings.source, option=word) from None

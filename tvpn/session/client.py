@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from tvpn.crypto.statickey import TLSCryptV2ClientKey
 from tvpn.errors import Drop, PeerError
-from tvpn.session.event import Pushed, TokenGiven, TokenRefused
+from tvpn.session.event import Ended, PageWanted, Pushed, Questioned, TokenGiven, TokenRefused
 from tvpn.session.exchange import KeyExchange
 from tvpn.session.life import Stage
 from tvpn.session.negotiation import decode_agreement
 from tvpn.session.peer import Opening, Session, Terms
+from tvpn.wire.challenge import (
+    AUTH_PENDING,
+    INFO_PRE,
+    Challenge,
+    decode_page,
+    decode_pending,
+    encode_response,
+)
 from tvpn.wire.control import RESEND_WRAPPED_KEY, ControlPacket, decode_early_negotiation
 from tvpn.wire.header import Opcode
 from tvpn.wire.keyexchange import LONGEST_CREDENTIAL
-from tvpn.wire.message import AUTH_FAILED, EXIT, HALT, PUSH_REPLY, PUSH_REQUEST, RESTART, PushReply
+from tvpn.wire.message import (
+    AUTH_FAILED,
+    EXIT,
+    HALT,
+    PUSH_REPLY,
+    PUSH_REQUEST,
+    RESTART,
+    PushReply,
+    decode_auth_failed,
+)
 
 FIRST_PULL = 1.0
 PULL_INTERVAL = 5.0
@@ -32,6 +49,7 @@ class ClientSession(Session):
         self._push = PushReply()
         self._pull_at: float | None = None
         self._switch_at: float | None = None
+        self._pending_until = 0.0
         self._server_options = ""
         if key is None:
             self._exchange.reset(Opcode.HARD_RESET_CLIENT_V2, b"", now)
@@ -75,15 +93,41 @@ class ClientSession(Session):
         if word == PUSH_REPLY:
             self._receive_push(text, now)
         elif word == AUTH_FAILED:
-            reason = text.partition(",")[2] or "no reason given"
-            if self._token:
-                self._events.append(TokenRefused())
-            self._end(f"the server refused us: {reason}", retry=bool(self._token) or reason.startswith("TEMP"))
-            self._become(self._life.left, now)
+            self._refused(text, now)
+        elif word == AUTH_PENDING:
+            seconds = decode_pending(text) or self.terms.limits.hand_window
+            self._pending_until = min(now + seconds, self._exchange.started + self.terms.limits.patience)
+        elif word == INFO_PRE:
+            self._receive_method(text.partition(",")[2])
         elif word in (RESTART, HALT, EXIT):
             detail = text.partition(",")[2]
             self._end(f"the server said {word}" + (f": {detail}" if detail else ""), retry=word != HALT)
             self._become(self._life.left, now)
+
+    def _refused(self, text: str, now: float) -> None:
+        refusal = decode_auth_failed(text)
+        challenge = Challenge.decode_refusal(refusal.reason)
+        if self._token:
+            self._events.append(TokenRefused())
+        asked = challenge.text if challenge is not None else refusal.reason
+        retry = refusal.temporary or (bool(self._token) and challenge is None)
+        self._events.append(Ended(f"the server refused us: {asked}", retry, refusal.wait, challenge))
+        self._become(self._life.left, now)
+
+    def _receive_method(self, method: str) -> None:
+        """What the person at the client has to do while the verdict is out."""
+        challenge, page = Challenge.decode_question(method), decode_page(method)
+        if challenge is not None:
+            self._events.append(Questioned(challenge))
+        elif page is not None:
+            self._events.append(PageWanted(page))
+
+    def answer(self, text: str) -> None:
+        """The answer to a question."""
+        self.send_message(encode_response(text))
+
+    def _give_up_at(self) -> float:
+        return max(super()._give_up_at(), self._pending_until)
 
     def _receive_push(self, text: str, now: float) -> None:
         options = self._push.add(text)

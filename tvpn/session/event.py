@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from tvpn.crypto.certificate import Identity
 from tvpn.crypto.derive import DataKeys
+from tvpn.crypto.token import TokenState
+from tvpn.wire.challenge import Challenge
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,15 @@ class VerdictWanted:
     username: str
     password: str = field(repr=False)
     peer_info: Mapping[str, str]
+    token: TokenState = TokenState.INITIAL
+    """What the password is if it is a token of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The client has answered the question that its verdict waits for."""
+
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +74,32 @@ class TokenRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Questioned:
+    """The server asks the person at the client, whose verdict waits for the ``answer``."""
+
+    challenge: Challenge
+
+
+@dataclass(frozen=True, slots=True)
+class PageWanted:
+    """The server waits until the person at the client has been to this page."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """The session carries data no longer. It may still linger to retransmit its last words."""
+    """The session carries data no longer. It may still linger to retransmit its last words. ``wait``: who tries again
+    waits at least so many seconds; ``challenge``: the next connection's password has to answer it.
+    """
 
     reason: str
     retry: bool = True
+    wait: int = 0
+    challenge: Challenge | None = None
 
 
-Event = VerdictWanted | KeysDerived | KeyChosen | KeyRetired | Pushed | TokenGiven | TokenRefused | Ended
+Event = (
+    VerdictWanted | Answered | KeysDerived | KeyChosen | KeyRetired | Pushed | TokenGiven | TokenRefused | Questioned
+    | PageWanted | Ended
+)  # fmt: skip

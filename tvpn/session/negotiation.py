@@ -17,7 +17,7 @@ NO_SHARED_CIPHER = "Data channel cipher negotiation failed (no shared cipher)"
 
 #: What our own client announces.
 OWN_PROTOCOL = (
-    Proto.DATA_V2 | Proto.REQUEST_PUSH | Proto.TLS_KEY_EXPORT | Proto.CC_EXIT_NOTIFY
+    Proto.DATA_V2 | Proto.REQUEST_PUSH | Proto.TLS_KEY_EXPORT | Proto.AUTH_PENDING_KEYWORD | Proto.CC_EXIT_NOTIFY
     | Proto.AUTH_FAIL_TEMP | Proto.DYN_TLS_CRYPT
 )  # fmt: skip
 
@@ -111,8 +111,10 @@ def decode_agreement(
     return Agreement(cipher, "tls-ekm" in flags, "dyn-tls-crypt" in flags, "cc-exit" in flags, peer_id)
 
 
-def own_peer_info(data_ciphers: Sequence[str], version: str, largest_mtu: int = 1600) -> dict[str, str]:
-    """What our client says of itself."""
+def own_peer_info(
+    data_ciphers: Sequence[str], version: str, largest_mtu: int = 1600, can_be_asked: bool = False
+) -> dict[str, str]:
+    """What our client says of itself. ``can_be_asked``: there is somebody at a terminal."""
     return {
         "IV_VER": f"tvpn_{version}",
         "IV_PLAT": "linux",
@@ -121,4 +123,5 @@ def own_peer_info(data_ciphers: Sequence[str], version: str, largest_mtu: int = 
         "IV_NCP": "2",
         "IV_CIPHERS": join_ciphers(data_ciphers),
         "IV_PROTO": str(int(OWN_PROTOCOL)),
+        "IV_SSO": "openurl,webauth" + (",crtext" if can_be_asked else ""),
     }

@@ -21,6 +21,7 @@ from tvpn.crypto.derive import (
     key_material_by_prf,
 )
 from tvpn.crypto.statickey import StaticKey, split_wrapped_key
+from tvpn.crypto.token import TokenRules
 from tvpn.crypto.wrap import Envelope, TLSCrypt
 from tvpn.errors import Drop, PeerError
 from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived
@@ -52,6 +53,10 @@ class Terms:
     peer_info: Mapping[str, str] = field(default_factory=dict)
     username: str = ""
     password: str = field(default="", repr=False)
+    certificate_wanted: bool = True
+    """Without: a client that shows none is known by its user name."""
+    username_as_common_name: bool = False
+    tokens: TokenRules | None = None
     limits: Limits = field(default_factory=Limits)
     longest_timeout: float = 1.0
     max_packet_size: int = 1250

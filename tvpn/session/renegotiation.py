@@ -34,3 +34,8 @@ class Limits:
     def deferral(self) -> float:
         """How long a client keeps sending under the old key, and how long a verdict may take."""
         return min(self.hand_window, self.longest / 2) if self.longest else self.hand_window
+
+    @property
+    def patience(self) -> float:
+        """How long an exchange may take when the person at the client has to do something."""
+        return max(self.hand_window, self.longest / 2)

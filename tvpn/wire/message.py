@@ -5,7 +5,9 @@ One message a record. Options travel as ``PUSH_REPLY,option,option,…``, in sev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from tvpn.errors import Drop
 
@@ -20,6 +22,9 @@ INFO = "INFO"
 LONGEST_OPTION = 255
 #: Stock closes a part as soon as it would reach this many bytes, so that a 1024-byte buffer always suffices.
 PUSH_PART_SIZE = 940
+#: A server may ask for so many seconds of patience at most.
+LONGEST_WAIT = 600
+_TEMPORARY = re.compile(r"TEMP(?:\[([^\]]*)\])?:?(.*)", re.DOTALL)
 _MORE, _LAST = ",push-continuation 2", ",push-continuation 1"
 
 
@@ -77,6 +82,24 @@ class PushReply:
 
 def encode_auth_failed(reason: str | None) -> str:
     return AUTH_FAILED if not reason else f"{AUTH_FAILED},{reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an AUTH_FAILED says. ``wait``: seconds before a temporary one may change, at most ten minutes."""
+
+    reason: str
+    temporary: bool = False
+    wait: int = 0
+
+
+def decode_auth_failed(message: str) -> Refusal:
+    reason = message.partition(",")[2]
+    found = _TEMPORARY.fullmatch(reason)
+    if found is None:
+        return Refusal(reason or "no reason given")
+    wait = re.search(r"\bbackoff (\d{1,9})", found[1] or "", re.ASCII)
+    return Refusal(found[2] or "try again later", True, min(int(wait[1]), LONGEST_WAIT) if wait else 0)
 
 
 def encode_restart(reason: str = "") -> str:

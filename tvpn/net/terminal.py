@@ -1,0 +1,71 @@
+"""The terminal of whoever started the process, to ask a question at; the reactor goes on meanwhile."""
+
+from __future__ import annotations
+
+import os
+import termios
+from typing import Any
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred
+
+from tvpn.errors import TvpnError
+
+TERMINAL = "/dev/tty"
+LONGEST_LINE = 1024
+
+
+class Question(FileDescriptor):
+    """One question; ``answered`` fires with the line that was typed. Without ``echo`` it is not shown."""
+
+    def __init__(self, reactor: Any, text: str, echo: bool) -> None:
+        super().__init__(reactor)
+        try:
+            self._descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            raise TvpnError(f"{text!r} is asked, and there is no terminal to ask at; run twistd -n in one") from None
+        self._line = b""
+        self._modes = termios.tcgetattr(self._descriptor)
+        modes = termios.tcgetattr(self._descriptor)
+        if not echo:
+            modes[3] &= ~termios.ECHO
+            modes[3] |= termios.ECHONL
+        # What was typed before the question is no answer to it.
+        termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, modes)
+        os.write(self._descriptor, f"{text}: ".encode())
+        self.answered: Deferred[str] = Deferred(lambda _: self._close())
+        self.startReading()
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def doRead(self) -> Exception | None:
+        try:
+            data = os.read(self._descriptor, LONGEST_LINE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        self._line += data
+        if not data or b"\n" in self._line or len(self._line) > LONGEST_LINE:
+            self._close()
+            if not data:
+                self.answered.errback(TvpnError("the terminal was closed before the question was answered"))
+            else:
+                self.answered.callback(self._line.split(b"\n", 1)[0].decode("utf-8", "replace"))
+        return None
+
+    def _close(self) -> None:
+        self.stopReading()
+        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._modes)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def has_terminal() -> bool:
+    """There is somebody to ask."""
+    try:
+        os.close(os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

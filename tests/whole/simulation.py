@@ -18,7 +18,7 @@ from OpenSSL import SSL
 from tests.certificates import NOW, Signer
 from tvpn.crypto.certificate import Requirements
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ServerKey
-from tvpn.crypto.tls import Credentials, build_context
+from tvpn.crypto.tls import Credentials, Strength, build_context
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped
 from tvpn.hub.client import ClientHub, ClientKeys
 from tvpn.hub.door import ControlKeys
@@ -165,7 +165,7 @@ class World:
 
     def terms(self, server: bool, credentials: Credentials, ciphers: tuple[str, ...] | None = None) -> Terms:
         options = self.options
-        context: SSL.Context = build_context(credentials, maximum=options.tls)
+        context: SSL.Context = build_context(credentials, Strength(maximum=options.tls))
         own = options.data_ciphers if server else (ciphers or options.client_ciphers)
         return Terms(
             context=lambda: context,

@@ -53,7 +53,7 @@ class ServerSession(Session):
             return
         self._under_verdict = True
         try:
-            identity = self._judge(exchange)
+            identity = self._judge(exchange.tls)
             if max(len(remote.username.encode()), len(remote.password.encode())) >= LONGEST_CREDENTIAL:
                 text = "user name or password is too long"
                 raise PeerError(f"{identity.name}: {text}", text)

@@ -171,6 +171,33 @@ class Verification(ConfigCase):
         self.assertEqual((tls.remote_cert_ku, tls.remote_cert_eku), ((0xA0, 0x88), "1.3.6.1.5.5.7.3.1"))
         self.assertEqual(tls.crl_verify and tls.crl_verify.text, PEM)
 
+    def test_fingerprints(self) -> None:
+        """peer-fingerprint stands behind the word, as often as wanted, or in a block with comments; no CA is needed."""
+        self.identity()
+        one, two, three = (":".join([f"{number:02X}"] * 32) for number in (1, 2, 0xAB))
+        text = "client\nremote a\ncert own.crt\nkey own.key\n"
+        block = f"<peer-fingerprint>\n# bob\n\n {two.lower()}\n{three.lower()}\n</peer-fingerprint>\n"
+        settings = self.load(f"{text}peer-fingerprint {one}\n{block}", "a.ovpn")
+        self.assertEqual(settings.tls.peer_fingerprint, ((b"\1" * 32,), (b"\2" * 32, b"\xab" * 32)))
+        self.assertEqual((settings.tls.ca, settings.warnings, settings.tvpn.state), (None, (), None))
+        self.refused(text, None, "ca", "is missing", name="a.ovpn")
+        for word in (f"verify-hash {one} SHA256", "crl-verify ca.crt"):
+            line = f"{text}peer-fingerprint {one}\n{word}\n"
+            self.refused(line, 6, word.split()[0], "keep one of the two" if "hash" in word else "add ca", name="a.ovpn")
+
+    def test_hashes(self) -> None:
+        """verify-hash is SHA-1 unless it says SHA256, a block SHA-256."""
+        self.identity()
+        short, long = ":".join(["0a"] * 20), ":".join(["0b"] * 32)
+        for line, size in (
+            (f"verify-hash {short}", 20),
+            (f"verify-hash {short} SHA1", 20),
+            (f"verify-hash {long} SHA256", 32),
+            (f"<verify-hash>\n{long}\n</verify-hash>", 32),
+        ):
+            tls = self.load(f"{IDENTITY}client\nremote a\n{line}\n", "a.ovpn").tls
+            self.assertEqual(tls.verify_hash, ((bytes([10 if size == 20 else 11]) * size,),), line)
+
     def test_mistakes(self) -> None:
         """What cannot be compared is refused with what to write."""
         for line, part in (
@@ -180,6 +207,15 @@ class Verification(ConfigCase):
             ("remote-cert-eku Fishing", "write a dotted OID"),
             ("crl-verify folder dir", "reads no folder"),
             ("crl-verify missing.pem", "cannot read"),
+            (f"peer-fingerprint {'00:' * 19}00", "is no SHA256"),
+            (f"peer-fingerprint {'00' * 32}", "as AA:BB"),
+            (f"peer-fingerprint {'00:' * 32}", "as AA:BB"),
+            ("peer-fingerprint a b", "takes one fingerprint"),
+            (f"verify-hash {'00:' * 31}00", "is no SHA1"),
+            (f"verify-hash {'00:' * 31}00 MD5", "write SHA256 or SHA1"),
+            ("verify-hash", "takes a hash and its kind"),
+            ("tls-cert-profile insecure", "can be forged"),
+            ("tls-cert-profile strong", "write legacy, preferred or suiteb"),
         ):
             self.refused(f"{line}\n", 1, line.split()[0], part, name="a.conf")
 
@@ -187,7 +223,7 @@ class Verification(ConfigCase):
 class Refusing(ConfigCase):
     def test_words_of_security_are_refused_with_the_reason(self) -> None:
         """Not even ``setenv opt`` drops them."""
-        for word in ("peer-fingerprint", "verify-hash", "pkcs12", "tls-groups", "client-config-dir"):
+        for word in ("pkcs12", "tls-groups", "client-config-dir"):
             self.refused(f"{word} x\n", 1, word, "not supported", name="a.conf")
             self.refused(f"setenv opt {word} x\n", 1, word, "not supported", name="a.conf")
 

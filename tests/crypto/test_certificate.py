@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock, patch
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -11,12 +13,16 @@ from cryptography.x509.oid import NameOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import NOW, Signer
-from tvpn.crypto.certificate import Requirements, identify, judge, subject_text
+from tests.papers import ORDINARY, Issuer, Paper, self_signed, with_bytes
+from tvpn.crypto import certificate
+from tvpn.crypto.certificate import Requirements, common_name, identify, judge, subject_text
 from tvpn.crypto.tls import Credentials
 from tvpn.errors import PeerError
 
 SIGNER, OTHER = Signer(), Signer("Other CA")
 WALL = NOW.timestamp()
+PAPERS, ANYTHING = Issuer(), Requirements()
+WALL_NOW = datetime.now(UTC).timestamp()
 
 
 def chain_of(credentials: Credentials, signer: Signer = SIGNER) -> list[x509.Certificate]:
@@ -96,6 +102,123 @@ class RefusedTests(SynchronousTestCase):
     def test_nobody(self) -> None:
         """No certificate is no identity."""
         self.assertRaises(PeerError, judge, [], Requirements(), WALL)
+
+
+    def test_no_name(self) -> None:
+        """C-13: without a common name, or with an empty one, nobody comes in: a log would not say who it was."""
+        for paper in (PAPERS.issue("O=alice"), PAPERS.issue(), PAPERS.issue("CN=")):
+            error = self.assertRaises(PeerError, judge, whole(paper), Requirements(), WALL_NOW)
+            self.assertIn("no common name", str(error))
+
+    def test_control_characters_elsewhere(self) -> None:
+        """C-13: NUL, line breaks and the like in the other names, of the subject or of SAN, are refused."""
+        for bad, good in (("al\0ice", "alice"), ("al\nice", "al ice"), ("al\x1b[31mice", "al[31mice")):
+            for text, passes in ((bad, False), (good, True)):
+                for paper in (PAPERS.issue("alice", f"O={text}"), *(PAPERS.issue("alice", extensions=(*ORDINARY, each))
+                              for each in alternatives(text))):  # fmt: skip
+                    self.assertEqual(passed(whole(paper)), passes, text)
+
+    def test_unreadable_text(self) -> None:
+        """C-13: bytes that are no text of their kind, in the name or in SAN, are a refusal and no crash."""
+        for tag in (0x0C, 0x14, 0x16):
+            edit = with_bytes(b"\x0c\x08alicexyz", bytes([tag, 8]) + b"\xd8\0\xff\xfe\xd8\0\xff\xfe")
+            paper = PAPERS.issue("alicexyz", edit=edit)
+            error = self.assertRaises(PeerError, judge, whole(paper), Requirements(), WALL_NOW)
+            self.assertRaises(PeerError, common_name, paper.leaf)
+            self.assertIn("cannot be read", str(error))
+        broken = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, b"\x30\x05\x82\x03\xff\0")
+        self.assertFalse(passed(whole(PAPERS.issue("alice", extensions=(*ORDINARY, (broken, False))))))
+
+    def test_anything_that_goes_wrong(self) -> None:
+        """C-13: an exception in any step of the judgement is a refusal; without it the same chain passes."""
+        chain = whole(PAPERS.issue("alice"))
+        wanted = Requirements("client", fingerprints=(chain[0].fingerprint(hashes.SHA256()),))
+        self.assertTrue(passed(chain, wanted))
+        steps = ("identify", "_judge_fingerprints", "_judge_dates", "_judge_usages", "_judge_texts", "_judge_name")
+        for step in steps:
+            for error in (RuntimeError("x"), ValueError("x"), x509.DuplicateExtension("x", NameOID.COMMON_NAME)):
+                with patch.object(certificate, step, side_effect=error):
+                    self.assertFalse(passed(chain, wanted), step)
+            self.assertTrue(passed(chain, wanted))
+        error = self.assertRaises(PeerError, judge, chain, wanted, WALL_NOW, Mock(side_effect=OSError("x")))
+        self.assertEqual(error.told, None)
+
+
+def whole(paper: Paper) -> list[x509.Certificate]:
+    """The chain with its root."""
+    return [*paper.certificates, PAPERS.certificate]
+
+
+def alternatives(text: str) -> list[tuple[x509.ExtensionType, bool]]:
+    """The text as each kind of SAN that is one."""
+    kinds = (x509.DNSName, x509.RFC822Name, x509.UniformResourceIdentifier)
+    return [(x509.SubjectAlternativeName([kind(text)]), False) for kind in kinds]
+
+
+def passed(chain: list[x509.Certificate], wanted: Requirements = ANYTHING) -> bool:
+    try:
+        judge(chain, wanted, WALL_NOW)
+    except PeerError:
+        return False
+    return True
+
+
+class FingerprintTests(SynchronousTestCase):
+    """peer-fingerprint and verify-hash, with their negative twins."""
+
+    def test_listed(self) -> None:
+        """With a CA the fingerprint counts besides all else: any of the list, whole, of the certificate itself."""
+        alice, bob = PAPERS.issue("alice"), PAPERS.issue("bob")
+        prints = [each.leaf.fingerprint(hashes.SHA256()) for each in (alice, bob)]
+        root = PAPERS.certificate.fingerprint(hashes.SHA256())
+        for listed, passes in (
+            ((prints[0],), True), ((prints[1], prints[0]), True), ((prints[1],), False), ((root,), False),
+            ((prints[0][:20],), False), ((prints[0] + b"\0",), False), ((b"",), False),
+            ((alice.leaf.fingerprint(hashes.SHA1()),), False),
+        ):  # fmt: skip
+            self.assertEqual(passed(whole(alice), Requirements(fingerprints=listed)), passes)
+        late = PAPERS.issue("late", begins=-3, ends=-2)
+        self.assertFalse(passed(whole(late), Requirements(fingerprints=(late.leaf.fingerprint(hashes.SHA256()),))))
+
+    def test_words(self) -> None:
+        """The log names the fingerprint, to be copied into the list; the peer reads that it is not listed."""
+        alice = PAPERS.issue("alice")
+        error = self.assertRaises(PeerError, judge, whole(alice), Requirements(fingerprints=(bytes(32),)), WALL_NOW)
+        self.assertIn(f"alice: certificate has the fingerprint {alice.fingerprint.upper()}", str(error))
+        self.assertEqual(error.told, "certificate fingerprint is not listed")
+
+    def test_without_authority(self) -> None:
+        """Without a CA the listed one passes whatever its dates, as in OpenVPN; its use and name still count."""
+        for paper in (self_signed("alice"), self_signed("alice", begins=-9, ends=-8), PAPERS.issue("alice")):
+            shown = paper.leaf.fingerprint(hashes.SHA256())
+            wanted = Requirements("client", fingerprints=(shown,), trusts_authority=False)
+            self.assertTrue(passed(whole(paper), wanted))
+            self.assertFalse(passed(whole(paper), replace(wanted, role="server")))
+            self.assertFalse(passed(whole(paper), replace(wanted, name="bob", name_type="name")))
+            self.assertFalse(passed(whole(paper), replace(wanted, fingerprints=(bytes(32),))))
+            self.assertFalse(passed(whole(paper), replace(wanted, fingerprints=())))
+
+    def test_nobody_borrows_an_issuer(self) -> None:
+        """Without a CA the identity is the certificate's own key: what stands behind it is not verified."""
+        alice = self_signed("alice")
+        mallory = Issuer("alice").issue("mallory", serial=alice.leaf.serial_number)
+        prints = tuple(each.leaf.fingerprint(hashes.SHA256()) for each in (alice, mallory))
+        wanted = Requirements(fingerprints=prints, trusts_authority=False)
+        real = judge(alice.certificates, wanted, WALL_NOW)
+        false = judge([mallory.leaf, alice.leaf], wanted, WALL_NOW)
+        self.assertNotEqual(real.key, false.key)
+
+    def test_issuer(self) -> None:
+        """verify-hash is about the certificate that signed the peer's: not its own, not the root further up."""
+        below = PAPERS.below("Department")
+        paper = below.issue("alice")
+        for kind in (hashes.SHA1(), hashes.SHA256()):
+            for signed_by, passes in ((below.certificate, True), (PAPERS.certificate, False), (paper.leaf, False)):
+                wanted = Requirements(issuer_fingerprints=(bytes(20), signed_by.fingerprint(kind)))
+                self.assertEqual(passed(whole(paper), wanted), passes)
+        alone = self_signed("alice")
+        wanted = Requirements(issuer_fingerprints=(alone.leaf.fingerprint(hashes.SHA256()),))
+        self.assertFalse(passed([alone.leaf], wanted))
 
 
 class IdentityTests(SynchronousTestCase):

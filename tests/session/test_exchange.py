@@ -5,13 +5,14 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.simulation import CLIENT_CREDENTIALS, SERVER_CREDENTIALS
-from tvpn.crypto.tls import build_context
+from tvpn.crypto.tls import TLS, Strength, build_context
 from tvpn.errors import Drop, PeerError
 from tvpn.session.exchange import KeyExchange, Numbers, check_reset
 from tvpn.session.reliable import FIRST_TIMEOUT
 from tvpn.wire.control import ControlPacket
 from tvpn.wire.header import Opcode
 from tvpn.wire.keyexchange import KeyExchangeMessage, KeySource
+from tvpn.wire.message import encode_message
 
 CLIENT_ID, SERVER_ID = b"clientid", b"serverid"
 ROOM = 1200
@@ -103,6 +104,51 @@ class ExchangeTests(ExchangeTestCase):
             self.server.receive(packet, 0.0)
         self.talk()
         self.assertTrue(self.client.complete and self.server.complete)
+
+
+class ApprovalTests(ExchangeTestCase):
+    """A client looks at the server's certificate before it says a password or hears a word."""
+
+    def exchange(self, server: bool, numbers: Numbers | None = None) -> KeyExchange:
+        exchange = super().exchange(server, numbers)
+        context = build_context(SERVER_CREDENTIALS if server else CLIENT_CREDENTIALS, Strength(maximum="1.2"))
+        self.asked: list[TLS] = []
+        approve = None if server else self.approve
+        return KeyExchange(1, server, context, exchange.own, 0.0, numbers=numbers, approve=approve)
+
+    def approve(self, tls: TLS) -> None:
+        self.asked.append(tls)
+        if self.refusal is not None:
+            raise self.refusal
+
+    def impatient(self) -> list[str]:
+        """Talk to a server that says all it has to say as soon as TLS is up; what the client makes of it."""
+        self.begin()
+        messages: list[str] = []
+        for _ in range(10):
+            early = not self.server.secured
+            for packet in self.sent(self.client):
+                self.server.receive(packet, 0.0)
+            if early and self.server.secured:
+                self.server.tls.send(self.server.own.encode())
+                self.server.tls.send(encode_message("PUSH_REPLY,route 0.0.0.0 0.0.0.0"))
+            for packet in self.sent(self.server):
+                messages += self.client.receive(packet, 0.0)
+        return messages
+
+    def test_refused(self) -> None:
+        """After a refusal the server has read nothing and nothing of the server's counts, however early it speaks."""
+        self.refusal: PeerError | None = PeerError("not you")
+        self.assertEqual(self.impatient(), [])
+        self.assertEqual((self.client.broken, self.client.remote, self.server.remote), (self.refusal, None, None))
+        self.assertEqual(self.asked, [self.client.tls])
+
+    def test_approved(self) -> None:
+        """Else all goes on, and it was asked once."""
+        self.refusal = None
+        self.assertIn("PUSH_REPLY,route 0.0.0.0 0.0.0.0", self.impatient())
+        self.assertEqual((self.client.remote, self.server.remote), (self.server.own, self.client.own))
+        self.assertEqual(self.asked, [self.client.tls])
 
 
 class OutOfPlaceTests(ExchangeTestCase):

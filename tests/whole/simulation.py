@@ -18,7 +18,7 @@ from OpenSSL import SSL
 from tests.certificates import NOW, Signer
 from tvpn.crypto.certificate import Requirements
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ServerKey
-from tvpn.crypto.tls import Credentials, Insistence, build_context
+from tvpn.crypto.tls import Credentials, Insistence, Strength, build_context
 from tvpn.crypto.token import TokenRules
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped
 from tvpn.hub.client import ClientHub, ClientKeys
@@ -171,7 +171,7 @@ class World:
     def terms(self, server: bool, credentials: Credentials, ciphers: tuple[str, ...] | None = None) -> Terms:
         options = self.options
         insistence = options.insistence if server else "require"
-        context: SSL.Context = build_context(credentials, maximum=options.tls, insistence=insistence)
+        context: SSL.Context = build_context(credentials, Strength(maximum=options.tls), insistence)
         own = options.data_ciphers if server else (ciphers or options.client_ciphers)
         return Terms(
             context=lambda: context,

@@ -19,6 +19,7 @@ from tests.whole.simulation import (
     address_of,
 )
 from tvpn.crypto.tls import Credentials
+from tvpn.hub.event import VerdictRequest
 from tvpn.hub.rules import ServerRules
 from tvpn.plane.verbs import Endpoint, PeerSpec
 
@@ -57,10 +58,12 @@ class RefusedCertificateTests(SynchronousTestCase):
                 self.assertEqual(len(world.server.hub.roster), 0)
 
     def test_expired_server(self) -> None:
-        """The client refuses by itself and says which certificate and how long ago."""
+        """The client refuses by itself, says which certificate and how long ago, and has said no password."""
         late = SIGNER.issue("server", "server", begins=-30, ends=-3)
-        _, client, _ = self.ends(Options(server_credentials=late))
-        self.assertEqual(client, "server: certificate expired 3 days ago")
+        for tls in ("1.2", "1.3"):
+            world, client, _ = self.ends(Options(server_credentials=late, tls=tls))
+            self.assertEqual(client, "server: certificate expired 3 days ago")
+            self.assertEqual(world.server.told(VerdictRequest), [])
 
     def test_foreign_client(self) -> None:
         """Both sides name the CA as the reason; the client learns it from the alert."""

@@ -1,4 +1,4 @@
-"""What the other end's certificate must show: the values of verify-x509-name, remote-cert-ku, remote-cert-eku."""
+"""What the other end's certificate must show: names, usages, fingerprints, and that it is not revoked."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _EXTENDED_USAGES = {
     "Code Signing": "1.3.6.1.5.5.7.3.3", "codeSigning": "1.3.6.1.5.5.7.3.3",
     "E-mail Protection": "1.3.6.1.5.5.7.3.4", "emailProtection": "1.3.6.1.5.5.7.3.4",
 }  # fmt: skip
+_MAKE_ONE = "`openssl x509 -fingerprint -sha256 -noout -in CERTIFICATE` says it"
 
 
 def x509_name(given: Given) -> tuple[str, NameType]:
@@ -45,6 +46,40 @@ def extended_usage(given: Given) -> str:
         known = ", ".join(key for key in _EXTENDED_USAGES if " " in key)
         raise ValueError(f"does not know {name!r}; write a dotted OID, or one of: {known}")
     return name
+
+
+_SIZES = {"SHA1": 20, "SHA256": 32}
+
+
+def fingerprints(given: Given) -> tuple[bytes, ...]:
+    """SHA-256 of certificates: one behind the word, or a block with one in each line."""
+    if given.inline is None and len(given.arguments) != 1:
+        raise ValueError("takes one fingerprint; write the word once for each, or a block with one in each line")
+    return _hashes(given, "SHA256")
+
+
+def issuer_fingerprints(given: Given) -> tuple[bytes, ...]:
+    """``HASH [SHA1|SHA256]``, SHA1 if nothing is said; a block has SHA-256, one in each line."""
+    if given.inline is not None:
+        return _hashes(given, "SHA256")
+    if not 1 <= len(given.arguments) <= 2:
+        raise ValueError("takes a hash and its kind; write for example: AA:BB:... SHA256")
+    algorithm = given.arguments[1] if len(given.arguments) == 2 else "SHA1"
+    if algorithm not in _SIZES:
+        raise ValueError(f"has no kind {algorithm!r}; write SHA256 or SHA1 behind the hash")
+    return _hashes(given, algorithm)
+
+
+def _hashes(given: Given, algorithm: str) -> tuple[bytes, ...]:
+    lines = given.arguments[:1] if given.inline is None else given.inline.splitlines()
+    texts = [line.strip() for line in lines if line.strip() and line.strip()[0] not in "#;"]
+    if not texts:
+        raise ValueError(f"has no hash in it; {_MAKE_ONE}")
+    size = _SIZES[algorithm]
+    for text in texts:
+        if re.fullmatch(rf"[0-9A-Fa-f]{{2}}(:[0-9A-Fa-f]{{2}}){{{size - 1}}}", text) is None:
+            raise ValueError(f"is no {algorithm} of a certificate, which are {size} bytes as AA:BB:...; {_MAKE_ONE}")
+    return tuple(bytes.fromhex(text.replace(":", "")) for text in texts)
 
 
 def revocation_list(given: Given) -> Material:

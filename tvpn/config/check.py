@@ -63,7 +63,7 @@ def _check_client(made: Draft, source: Path) -> None:
             raise made.place(section, name).error("is a server's word and this is a client; delete it")
     for section, name, example in (
         ("transport", "remote", "remote = vpn.example.org 1194"),
-        ("tls", "ca", "ca = ca.crt"),
+        *(() if made.has("tls", "peer_fingerprint") else (("tls", "ca", "ca = ca.crt"),)),
         ("tls", "cert", "cert = client.crt"),
         ("tls", "key", "key = client.key"),
     ):
@@ -95,12 +95,17 @@ def _check_passwords(made: Draft, role: Role) -> None:
 
 def _check_identity(made: Draft, role: Role) -> None:
     given = [name for name in ("ca", "cert", "key") if made.has("tls", name)]
-    missing = [name for name in ("ca", "cert", "key") if name not in given]
-    by_password = role == "client" and given == ["ca"]
-    if given and missing and not by_password:
+    pinned, by_password = made.has("tls", "peer_fingerprint"), role == "client" and made.has("auth", "auth_user_pass")
+    missing = [name for name in ("ca", "cert", "key") if name not in given and not (pinned and name == "ca")]
+    if given and missing and not (by_password and given == ["ca"]):
         raise made.place("tls", given[0]).error(
             f"stands without {' and '.join(missing)}; give ca, cert and key, or none of them and tvpn makes its own"
         )
+    if pinned and made.has("tls", "verify_hash"):
+        raise made.place("tls", "verify_hash").error("cannot stand beside peer-fingerprint; keep one of the two")
+    for name in ("verify_hash", "crl_verify"):
+        if given and "ca" not in given and made.has("tls", name):
+            raise made.place("tls", name).error("is about what a CA has signed, and there is none; add ca")
     tls = made.values["tls"]
     newest = tls.get("tls_version_max")
     if newest is not None and newest < tls.get("tls_version_min", "1.2"):
@@ -193,7 +198,8 @@ def _warn(made: Draft, role: Role) -> None:
             made.warn(made.place(section, name), f"{material.origin} is readable by others; chmod 600 it")
     if made.values["tls"].get("dh", "none") != "none":
         made.warn(made.place("tls", "dh"), "ignored: the key exchange is always ECDHE")
-    if role == "client" and not made.has("tls", "remote_cert_tls"):
+    pinned = made.has("tls", "peer_fingerprint")
+    if role == "client" and not pinned and not made.has("tls", "remote_cert_tls"):
         made.warn(
             made.place("tls", "ca"),
             "any client of this CA may pose as the server; add remote-cert-tls server",

@@ -32,7 +32,7 @@ def fold(made: Draft, source: Path, is_ini: bool, environ: Mapping[str, str]) ->
     if control.get("key_direction") is None:
         control["key_direction"] = control.get("tls_auth_direction")
     made.values["tvpn"]["role"] = role
-    own_keys = all(made.has("tls", name) for name in ("ca", "cert", "key"))
+    own_keys = all(made.has("tls", name) for name in ("cert", "key"))
     if not made.has("tvpn", "state") and (is_ini or not own_keys):
         folders = environ.get("STATE_DIRECTORY", "").split(":")
         made.values["tvpn"]["state"] = Path(folders[0]) if folders[0] else source.parent / "state"

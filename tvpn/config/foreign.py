@@ -45,9 +45,7 @@ _IGNORED = {
 }
 _REFUSED = {
     "tls-groups": "pyOpenSSL has no way to choose the groups; delete the line to use OpenSSL's",
-    "tls-cert-profile": "it is not enforced here; delete the line to accept OpenSSL's own level",
     "tls-remote": "it is obsolete; write verify-x509-name with the same name",
-    "peer-fingerprint verify-hash": "checking fingerprints arrives in a later release; use a CA",
     "ns-cert-type": "it is obsolete; write remote-cert-tls with the same word",
     "pkcs12": "write its parts as ca, cert and key (PEM); `openssl pkcs12` takes it apart",
     "extra-certs": "append these certificates to the file of cert",

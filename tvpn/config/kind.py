@@ -12,6 +12,7 @@ from tvpn.config.value import flag, one_of, single
 _TAP = "is layer 2 (tap), which tvpn does not carry; use dev tun"
 SIDE: Callable[[Given], Literal["server", "client"]] = one_of("server", "client")
 INSISTENCE: Callable[[Given], Literal["none", "optional", "require"]] = one_of("none", "optional", "require")
+_PROFILE: Callable[[Given], Literal["legacy", "preferred", "suiteb"]] = one_of("legacy", "preferred", "suiteb")
 _SUBNET: Callable[[Given], Literal["subnet"]] = one_of("subnet")
 _NO: Callable[[Given], Literal["no"]] = one_of("no")
 _VERSION: Callable[[Given], Literal["1.2", "1.3"]] = one_of("1.2", "1.3")
@@ -75,3 +76,10 @@ def tls_version_max(given: Given) -> Literal["1.2", "1.3"]:
     if single(given) in ("1.0", "1.1"):
         raise ValueError(f"TLS {given.arguments[0]} is broken and not spoken (RFC 8996); write 1.2")
     return _VERSION(given)
+
+
+def certificate_profile(given: Given) -> Literal["legacy", "preferred", "suiteb"]:
+    """``legacy``, ``preferred`` or ``suiteb``."""
+    if given.arguments == ("insecure",):
+        raise ValueError("cannot be insecure: certificates signed with MD5 or SHA-1 can be forged; write legacy")
+    return _PROFILE(given)

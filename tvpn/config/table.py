@@ -117,6 +117,9 @@ class Tls:
     tls_version_max: Literal["1.2", "1.3"] | None = option(kind.tls_version_max, None, "newest TLS that is spoken")
     tls_cipher: str | None = option(value.text, None, "TLS 1.2 cipher suites, OpenSSL's names, between colons")
     tls_ciphersuites: str | None = option(value.text, None, "TLS 1.3 cipher suites, between colons")
+    tls_cert_profile: Literal["legacy", "preferred", "suiteb"] = option(
+        kind.certificate_profile, "legacy", "weakest cryptography in certificates: legacy, preferred or suiteb"
+    )
     verify_client_cert: Literal["none", "optional", "require"] = option(
         kind.INSISTENCE, "require", "server: whether a client needs a certificate; one that is shown must be good"
     )
@@ -131,6 +134,12 @@ class Tls:
     )
     verify_x509_name: tuple[str, certificate.NameType] | None = option(
         certificate.x509_name, None, "name in the other end's certificate: NAME [subject|name|name-prefix]"
+    )
+    peer_fingerprint: tuple[tuple[bytes, ...], ...] = options(
+        certificate.fingerprints, "SHA-256 of a certificate the other end may have; without ca that alone counts"
+    )
+    verify_hash: tuple[tuple[bytes, ...], ...] = options(
+        certificate.issuer_fingerprints, "hash of the certificate that signed the other end's: HASH [SHA1|SHA256]"
     )
     crl_verify: Material | None = option(
         certificate.revocation_list, None, "revocation lists of the CA (PEM); read again when the file changes"

@@ -9,8 +9,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hmac import compare_digest
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -53,9 +55,14 @@ def identify(chain: Sequence[x509.Certificate]) -> Identity:
 
 
 def common_name(certificate: x509.Certificate) -> str:
-    """The CN; raises PeerError unless it is printable and at most 64 characters long."""
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    name = str(names[0].value) if names else ""
+    """The CN, the last one as in OpenVPN; raises PeerError unless it is printable and of 1 to 64 characters."""
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError as error:
+        raise PeerError(f"the subject of the peer's certificate cannot be read: {error}") from None
+    name = str(names[-1].value) if names else ""
+    if not name:
+        raise PeerError("the peer's certificate has no common name")
     if not name.isprintable() or len(name) > LONGEST_NAME:
         raise PeerError("the common name of the peer's certificate has control characters or more than 64 characters")
     return name
@@ -71,7 +78,9 @@ class Requirements:
 
     ``role`` is remote-cert-tls, ``key_usages`` remote-cert-ku (bit masks, one of them wholly contained),
     ``extended_usage`` remote-cert-eku (dotted OID), ``name`` verify-x509-name with its type: subject, name or
-    name-prefix.
+    name-prefix. ``fingerprints`` is peer-fingerprint (SHA-256 of the certificate), ``issuer_fingerprints`` verify-hash
+    (SHA-1 or SHA-256 of the certificate that signed it): one of them must be it. Not ``trusts_authority``: there is
+    no CA, and the fingerprint alone says who it is.
     """
 
     role: str | None = None
@@ -79,24 +88,56 @@ class Requirements:
     extended_usage: str | None = None
     name: str | None = None
     name_type: str = "subject"
+    fingerprints: tuple[bytes, ...] = ()
+    issuer_fingerprints: tuple[bytes, ...] = ()
+    trusts_authority: bool = True
 
 
 def judge(
     chain: Sequence[x509.Certificate], requirements: Requirements, now: float, refuse_revoked: Refusal | None = None
 ) -> Identity:
-    """The identity behind a verified chain at wall-clock time ``now``; raises PeerError, its text told to the peer."""
+    """The identity behind a verified chain at wall-clock time ``now``; raises PeerError, its text told to the peer.
+
+    Whatever goes wrong on the way is a refusal.
+    """
     try:
-        identity = identify(chain)
-        moment = datetime.fromtimestamp(now, UTC)
+        # Without a CA nothing behind the certificate itself is verified: nobody may borrow an issuer.
+        return _judge(chain if requirements.trusts_authority else chain[:1], requirements, now, refuse_revoked)
+    except PeerError:
+        raise
+    except Exception as error:
+        raise PeerError(f"the peer's certificate cannot be judged: {type(error).__name__}: {error}") from None
+
+
+def _judge(
+    chain: Sequence[x509.Certificate], requirements: Requirements, now: float, refuse_revoked: Refusal | None
+) -> Identity:
+    identity = identify(chain)
+    moment = datetime.fromtimestamp(now, UTC)
+    _judge_fingerprints(chain, requirements, identity.name)
+    if requirements.trusts_authority:
         for certificate in chain:
             _judge_dates(certificate, moment, identity.name)
-        _judge_usages(chain[0], requirements, identity.name)
-        _judge_name(chain[0], requirements, identity.name)
-        if refuse_revoked is not None:
-            refuse_revoked(chain, moment)
-    except ValueError as error:
-        raise PeerError(f"the peer's certificate cannot be read: {error}") from None
+    _judge_usages(chain[0], requirements, identity.name)
+    _judge_texts(chain[0])
+    _judge_name(chain[0], requirements, identity.name)
+    if refuse_revoked is not None:
+        refuse_revoked(chain, moment)
     return identity
+
+
+def _judge_fingerprints(chain: Sequence[x509.Certificate], wanted: Requirements, name: str) -> None:
+    """peer-fingerprint and verify-hash; without a CA somebody must be named."""
+    if wanted.fingerprints or not wanted.trusts_authority:
+        shown = chain[0].fingerprint(hashes.SHA256())
+        if not any(compare_digest(shown, each) for each in wanted.fingerprints):
+            text = f"{name}: certificate has the fingerprint {shown.hex(':').upper()}, which is not listed"
+            raise PeerError(text, "certificate fingerprint is not listed")
+    if wanted.issuer_fingerprints:
+        signers = [each.fingerprint(digest) for each in chain[1:2] for digest in (hashes.SHA1(), hashes.SHA256())]
+        if not any(compare_digest(shown, each) for shown in signers for each in wanted.issuer_fingerprints):
+            told = "certificate is signed by another issuer"
+            raise PeerError(f"{name}: {told}, none of verify-hash", told)
 
 
 def _judge_dates(certificate: x509.Certificate, now: datetime, name: str) -> None:
@@ -131,6 +172,19 @@ def _judge_name(leaf: x509.Certificate, wanted: Requirements, name: str) -> None
     same = shown.startswith(wanted.name) if wanted.name_type == "name-prefix" else shown == wanted.name
     if not same:
         raise PeerError(f"the peer is {shown!r}, not {wanted.name!r} ({wanted.name_type})", "certificate name")
+
+
+def _judge_texts(leaf: x509.Certificate) -> None:
+    """Control characters in any name of the certificate, which others may read otherwise than we do."""
+    texts = [str(attribute.value) for attribute in leaf.subject]
+    try:
+        others = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        others = x509.SubjectAlternativeName([])
+    for kind in (x509.DNSName, x509.RFC822Name, x509.UniformResourceIdentifier):
+        texts += others.get_values_for_type(kind)
+    if not all(text.isprintable() for text in texts):
+        raise PeerError("a name in the peer's certificate has control characters", "malformed name in the certificate")
 
 
 _USAGE_BITS = (

@@ -19,11 +19,17 @@ from OpenSSL import SSL, crypto
 from tvpn.errors import PeerError
 
 #: The default of OpenVPN's OpenSSL builds for TLS 1.2: no static RSA, nothing weak.
-CIPHERS = b"DEFAULT:!EXP:!LOW:!MEDIUM:!kDH:!kECDH:!DSS:!PSK:!SRP:!kRSA"
+CIPHERS = "DEFAULT:!EXP:!LOW:!MEDIUM:!kDH:!kECDH:!DSS:!PSK:!SRP:!kRSA"
+_NEVER = "!aNULL:!eNULL:!RC4:!3DES"
+SUITE_B = b"SUITEB128"
 _NO_CHECK_TIME = 0x200000
 _RECORD = 16384
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
-DEEPEST_CHAIN = 16
+#: Certificates between a peer's own and the CA: with both ends OpenVPN's 16 (protocol: key-exchange.md 10).
+MOST_INTERMEDIATES = 14
+#: OpenSSL's security level for each tls-cert-profile; suiteb also narrows the ciphers of TLS 1.2 (RFC 6460).
+Profile = Literal["legacy", "preferred", "suiteb"]
+_SECURITY_LEVELS = {"legacy": "@SECLEVEL=1", "preferred": "@SECLEVEL=2", "suiteb": "@SECLEVEL=3"}
 #: Whether a peer needs a certificate, as verify-client-cert says it; one that is shown must be good in any case.
 Insistence = Literal["none", "optional", "require"]
 _VERIFY = {
@@ -35,47 +41,78 @@ _VERIFY = {
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Own certificate chain and key (both empty: none is shown), and the CAs that a peer's must end in; all PEM."""
+    """Own certificate chain and key, both empty where none is shown, and the CAs that a peer's chain must end in, empty
+    without one; all PEM.
+    """
 
     ca: str
     certificate: str
     key: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """What both ends must speak, in OpenVPN's words: versions of TLS, ciphers (of 1.2), ciphersuites (of 1.3) and
+    tls-cert-profile.
+    """
+
+    minimum: str = "1.2"
+    maximum: str | None = None
+    ciphers: str | None = None
+    ciphersuites: str | None = None
+    profile: Profile = "legacy"
+
+
 def build_context(
-    credentials: Credentials, minimum: str = "1.2", maximum: str | None = None,
-    ciphers: str | None = None, ciphersuites: str | None = None, insistence: Insistence = "require",
-) -> SSL.Context:  # fmt: skip
+    credentials: Credentials, strength: Strength = Strength(), insistence: Insistence = "require"
+) -> SSL.Context:
     """One context for all peers; raises ValueError with a sentence about what does not fit.
 
     ``insistence`` other than require is for servers only: whoever comes without a certificate has an empty chain.
+    Credentials without a CA let any certificate through: then its fingerprint must be judged.
     """
     context = SSL.Context(SSL.TLS_METHOD)
-    context.set_min_proto_version(VERSIONS[minimum])
-    if maximum is not None:
-        context.set_max_proto_version(VERSIONS[maximum])
+    context.set_min_proto_version(VERSIONS[strength.minimum])
+    if strength.maximum is not None:
+        context.set_max_proto_version(VERSIONS[strength.maximum])
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_verify(_VERIFY[insistence])
-    context.set_verify_depth(DEEPEST_CHAIN)
-    try:
-        context.set_cipher_list(ciphers.encode() if ciphers else CIPHERS)
-        if ciphersuites:
-            context.set_tls13_ciphersuites(ciphersuites.encode())
-    except SSL.Error:
-        raise ValueError("OpenSSL knows none of the ciphers in tls-cipher or tls-ciphersuites") from None
+    context.set_verify(_VERIFY[insistence], None if credentials.ca else _let_through)
+    context.set_verify_depth(MOST_INTERMEDIATES)
+    _choose_ciphers(context, strength)
     _use_credentials(context, credentials)
     return context
 
 
+def _let_through(connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, verified: int) -> bool:
+    return True
+
+
+def _choose_ciphers(context: SSL.Context, strength: Strength) -> None:
+    names = [_cipher_name(name) for name in (strength.ciphers or CIPHERS).split(":")]
+    try:
+        # Ours stands last, so that no tls-cipher lowers the level.
+        context.set_cipher_list(":".join([*names, _NEVER, _SECURITY_LEVELS[strength.profile]]).encode())
+        if strength.profile == "suiteb" and not strength.ciphers:
+            context.set_cipher_list(SUITE_B)
+        if strength.ciphersuites:
+            context.set_tls13_ciphersuites(strength.ciphersuites.replace("-", "_").encode())
+    except SSL.Error:
+        raise ValueError("OpenSSL knows none of the ciphers in tls-cipher or tls-ciphersuites") from None
+
+
+def _cipher_name(name: str) -> str:
+    """OpenSSL's or the standard's name; OpenVPN writes the latter as TLS-ECDHE-RSA-WITH-AES-256-GCM-SHA384."""
+    return name.replace("-", "_") if name.startswith("TLS-") else name
+
+
 def _use_credentials(context: SSL.Context, credentials: Credentials) -> None:
-    authorities = _load_certificates("ca", credentials.ca)
     if credentials.certificate:
         _show_certificate(context, credentials)
     store = context.get_cert_store()
     if store is None:
         raise ValueError("ca: OpenSSL gives no certificate store")
-    for authority in authorities:
+    for authority in _load_certificates("ca", credentials.ca) if credentials.ca else []:
         store.add_cert(crypto.X509.from_cryptography(authority))
     store.set_flags(_NO_CHECK_TIME)
 
@@ -171,14 +208,14 @@ class TLS:
         """
         try:
             return list(self._connection.get_verified_chain(as_cryptography=True) or ())
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise PeerError(f"the peer's certificate cannot be read: {error}") from None
 
     def shown_certificate(self) -> x509.Certificate | None:
         """What the peer showed, verified or not: good for a log's text, never for identity."""
         try:
             return self._connection.get_peer_certificate(as_cryptography=True)
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             return None
 
     def _handshake(self) -> bool:

@@ -17,7 +17,7 @@ from tvpn.config.material import Material
 from tvpn.config.table import DAY
 from tvpn.crypto.certificate import Requirements
 from tvpn.crypto.statickey import KeyFileError, StaticKey, TLSCryptV2ClientKey, TLSCryptV2ServerKey
-from tvpn.crypto.tls import Credentials, build_context
+from tvpn.crypto.tls import Credentials, Strength, build_context
 from tvpn.crypto.token import TokenRules, TokenSecret
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped, Wrapping
 from tvpn.errors import ConfigError
@@ -151,8 +151,14 @@ def _requirements(settings: Settings, server: bool) -> Requirements:
     tls = settings.tls
     name, name_type = tls.verify_x509_name or (None, "subject")
     # tvpn's own authority makes certificates for one role only; of a given one only the file knows what to expect.
-    role = tls.remote_cert_tls or ("client" if server and tls.ca is None else None)
-    return Requirements(role, tls.remote_cert_ku, tls.remote_cert_eku, name, name_type)
+    own_authority = server and tls.cert is None
+    role = tls.remote_cert_tls or ("client" if own_authority else None)
+    return Requirements(
+        role, tls.remote_cert_ku, tls.remote_cert_eku, name, name_type,
+        fingerprints=tuple(each for line in tls.peer_fingerprint for each in line),
+        issuer_fingerprints=tuple(each for line in tls.verify_hash for each in line),
+        trusts_authority=own_authority or tls.ca is not None,
+    )  # fmt: skip
 
 
 def revocations_of(settings: Settings) -> RevocationFile | None:
@@ -171,16 +177,14 @@ def context_of(settings: Settings, state: State | None) -> SSL.Context:
     if state is not None:
         authority, certificate = state.authority.certificate_pem, state.server_certificate_pem
         credentials = Credentials(authority, certificate, state.server_key_pem)
-    elif tls.ca is not None:
-        own = ("", "") if tls.cert is None or tls.key is None else (tls.cert.text, tls.key.text)
-        credentials = Credentials(tls.ca.text, *own)
     else:
-        raise ConfigError("ca is needed", file=settings.source)
+        own = ("", "") if tls.cert is None or tls.key is None else (tls.cert.text, tls.key.text)
+        credentials = Credentials("" if tls.ca is None else tls.ca.text, *own)
+    strength = Strength(
+        tls.tls_version_min, tls.tls_version_max, tls.tls_cipher, tls.tls_ciphersuites, tls.tls_cert_profile
+    )
     try:
-        return build_context(
-            credentials, tls.tls_version_min, tls.tls_version_max, tls.tls_cipher, tls.tls_ciphersuites,
-            tls.verify_client_cert,
-        )  # fmt: skip
+        return build_context(credentials, strength, tls.verify_client_cert)
     except ValueError as error:
         raise ConfigError(str(error), file=settings.source) from None
 

@@ -76,7 +76,6 @@ class ClientSession(Session):
     def _keyed(self, exchange: KeyExchange, now: float) -> None:
         self._become(self._life.keyed)
         try:
-            self._judge(exchange)
             if self.agreement is not None:
                 self._derive(exchange, self.agreement, now)
         except PeerError as error:

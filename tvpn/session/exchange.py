@@ -5,6 +5,7 @@ Every key id has its own message numbers and its own TLS session; the session (p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from OpenSSL import SSL
@@ -30,11 +31,14 @@ class Numbers:
 
 
 class KeyExchange:
-    """One key id's control channel. ``own`` is the key-method-2 message that we will send."""
+    """One key id's control channel. ``own`` is the key-method-2 message that we will send; before that, and before
+    anything is heard, ``approve`` may raise PeerError.
+    """
 
     def __init__(
         self, key_id: int, server: bool, context: SSL.Context, own: KeyExchangeMessage, now: float,
         *, numbers: Numbers | None = None, longest_timeout: float = 1.0,
+        approve: Callable[[TLS], object] | None = None,
     ) -> None:  # fmt: skip
         numbers = numbers or Numbers()
         self.key_id = key_id
@@ -53,6 +57,7 @@ class KeyExchange:
         self._tls = TLS(context, server)
         self._inbox: Inbox[ControlPacket] = Inbox(numbers.incoming)
         self._outbox = Outbox(numbers.outgoing, longest_timeout)
+        self._approve = approve
         self._spoken = False
         self._pending: list[str] = []
 
@@ -79,7 +84,11 @@ class KeyExchange:
         if packet.opcode not in (Opcode.CONTROL, Opcode.CONTROL_WKC):
             raise Drop("reset-out-of-place")
         self.begun = self.begun or bool(packet.payload)
-        for record in self._tls.receive(packet.payload):
+        records = self._tls.receive(packet.payload)
+        if self._tls.established and self._approve is not None:
+            approve, self._approve = self._approve, None
+            approve(self._tls)
+        for record in records:
             if self.remote is None:
                 self.remote = KeyExchangeMessage.decode(record, from_client=self._server)
             else:

@@ -21,6 +21,7 @@ from tvpn.crypto.derive import (
     key_material_by_prf,
 )
 from tvpn.crypto.statickey import StaticKey, split_wrapped_key
+from tvpn.crypto.tls import TLS
 from tvpn.crypto.token import TokenRules
 from tvpn.crypto.wrap import Envelope, TLSCrypt
 from tvpn.errors import Drop, PeerError
@@ -102,8 +103,9 @@ class Session:
         peer_info = encode_peer_info(terms.peer_info)
         own = KeyExchangeMessage(source, terms.options, terms.username, self._password(), peer_info)
         return KeyExchange(
-            key_id, self.server, terms.context(), own, now, numbers=numbers, longest_timeout=terms.longest_timeout
-        )
+            key_id, self.server, terms.context(), own, now, numbers=numbers, longest_timeout=terms.longest_timeout,
+            approve=None if self.server else self._judge,
+        )  # fmt: skip
 
     def _password(self) -> str:
         """What goes beside the username, at each key exchange anew."""
@@ -147,10 +149,10 @@ class Session:
         self._latch()
         self._advance(now)
 
-    def _judge(self, exchange: KeyExchange) -> Identity:
-        """Who the peer is, by its certificate; raises PeerError."""
+    def _judge(self, tls: TLS) -> Identity:
+        """Who the peer is, by its certificate; raises PeerError. A client asks before it says its password."""
         terms = self.terms
-        return judge(exchange.tls.chain, terms.requirements, terms.wall(), terms.refuse_revoked)
+        return judge(tls.chain, terms.requirements, terms.wall(), terms.refuse_revoked)
 
     def _keyed(self, exchange: KeyExchange, now: float) -> None:
         """The peer's key-method-2 message has come."""

@@ -80,7 +80,7 @@ class ServerSession(Session):
         """Who this is, by certificate, user name or both; raises PeerError."""
         username = remote.username
         if exchange.tls.chain or self.terms.certificate_wanted:
-            identity = self._judge(exchange)
+            identity = self._judge(exchange.tls)
         else:
             identity = Identity.of_user(username if username.isprintable() else "")
         if max(len(username.encode()), len(remote.password.encode())) >= LONGEST_CREDENTIAL:

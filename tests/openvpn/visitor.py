@@ -1,0 +1,116 @@
+"""Many clients at once, each with a certificate of its own, that only want to know whether they are let in.
+
+``python -m tests.openvpn.visitor FILE``: the file holds a JSON list of visits; whoever gets in is printed, a line each.
+A client of ours is used, since the genuine one would not even load some of these certificates.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from OpenSSL import SSL, crypto
+
+from tvpn.crypto.wrap import Envelope, Unwrapped
+from tvpn.errors import Drop
+from tvpn.session.client import ClientSession
+from tvpn.session.event import Pushed
+from tvpn.session.negotiation import own_peer_info
+from tvpn.session.peer import Opening, Terms
+from tvpn.wire.option import encode_options_string
+
+CIPHERS = ("AES-256-GCM",)
+PATIENCE = 12.0
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who calls which port from which address; what is shown and its key are PEM, both may be empty."""
+
+    name: str
+    port: int
+    source: str
+    chain: list[str]
+    key: str
+
+
+def context_of(visit: Visit) -> SSL.Context:
+    """No certificate is too weak for this client, and no server too bad."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
+    context.set_verify(SSL.VERIFY_NONE)
+    if visit.chain:
+        # Through OpenSSL, which reads more than the library for certificates does.
+        leaf, *chain = (crypto.load_certificate(crypto.FILETYPE_PEM, each.encode()) for each in visit.chain)
+        context.use_certificate(leaf)
+        for extra in chain:
+            context.add_extra_chain_cert(extra)
+        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, visit.key.encode()))
+    return context
+
+
+class Visitor:
+    """One visit under way."""
+
+    def __init__(self, visit: Visit, now: float) -> None:
+        self.visit = visit
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((visit.source, 0))
+        self.socket.connect(("127.0.0.1", visit.port))
+        self.socket.setblocking(False)
+        context = context_of(visit)
+        terms = Terms(
+            lambda: context, encode_options_string(False, None, "SHA1", 1500), CIPHERS, time.time, os.urandom,
+            peer_info=own_peer_info(CIPHERS, "visitor"),
+        )  # fmt: skip
+        opening = Opening(os.urandom(8), b"", Envelope(Unwrapped(), int(time.time())))
+        self.session = ClientSession(terms, opening, now)
+
+    def step(self, now: float) -> bool:
+        """Read, think, write; whether the server has let us in."""
+        for datagram in self._datagrams():
+            try:
+                self.session.receive(datagram, now)
+            except Drop:
+                continue
+        self.session.tick(now)
+        for datagram in self.session.transmit(now):
+            try:
+                self.socket.send(datagram)
+            except OSError:
+                break
+        return any(isinstance(event, Pushed) for event in self.session.take_events())
+
+    def _datagrams(self) -> Iterator[bytes]:
+        while True:
+            try:
+                yield self.socket.recv(65535)
+            except OSError:
+                return
+
+
+def main(path: str) -> None:
+    visits = [Visit(**each) for each in json.loads(Path(path).read_text())]
+    began = time.monotonic()
+    visitors = {visitor.socket: visitor for visitor in (Visitor(visit, began) for visit in visits)}
+    while visitors and time.monotonic() - began < PATIENCE:
+        for key, visitor in list(visitors.items()):
+            if visitor.step(time.monotonic()):
+                print(visitor.visit.name, flush=True)
+                visitors.pop(key).socket.close()
+        select.select(list(visitors), [], [], 0.05)
+
+
+def encode(visits: list[Visit]) -> str:
+    return json.dumps([asdict(visit) for visit in visits])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -65,7 +65,7 @@ class Outbox:
 
     def acknowledge(self, acks: tuple[int, ...], now: float) -> None:
         """Forget what is acked; what three later ones have overtaken is due at once. Unknown acks are harmless."""
-        known = [ack for ack in acks if any(ack == waiting.message_id for waiting in self._waiting)]
+        known = {waiting.message_id for waiting in self._waiting}.intersection(acks)
         if not known:
             return
         self._waiting = [waiting for waiting in self._waiting if waiting.message_id not in known]

@@ -1,0 +1,71 @@
+"""New keys under load: not one datagram of a numbered stream is lost, doubled or out of order."""
+
+from __future__ import annotations
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.lab import Lab, skip_unless_possible, two_hosts
+from tests.openvpn.peers import INNER_V4, Case, Ends
+from tests.stream import Outcome, stream_through
+
+EVERY, NEVER = "reneg-sec 2 2", "reneg-sec 0"
+#: Soft resets of the client, told by the opcode that no wrapping hides.
+COUNTER = "table ip soft_resets { chain in { type filter hook input priority 0; udp dport 1194 @th,64,5 3 counter; }; }"
+#: On arrival, of what is not yet out of the tunnel.
+LOSS = (
+    "table ip loss {{ chain in {{ type filter hook input priority -1;"
+    " iifname != \"tun0\" numgen random mod 100 < {} drop; }}; }}"
+)
+
+
+def case_of(initiator: str) -> Case:
+    """This side begins a renegotiation every two seconds, the other one never."""
+    if initiator == "server":
+        return Case(server_lines=(EVERY,), client_lines=(NEVER,))
+    return Case(server_lines=(NEVER,), client_lines=("reneg-sec 2",))
+
+
+class StreamTestCase(SynchronousTestCase):
+    """A numbered stream each way through a tunnel whose keys change."""
+
+    skip = skip_unless_possible("openvpn", "nft")
+
+    def check(
+        self, initiator: str, mbits: float, keys: int, server: str = "own", client: str = "own", loss: str = ""
+    ) -> list[Outcome]:
+        """``server`` and ``client``: own or stock; ``keys``: how many renegotiations there are at least.
+
+        ``loss``: in percent; then only nothing may be doubled or out of order.
+        """
+        with two_hosts() as lab:
+            ends = Ends(lab, case_of(initiator))
+            served = ends.serve_stock() if server == "stock" else ends.serve()
+            joined = ends.join_stock() if client == "stock" else ends.join()
+            lab.run("server", "nft", "-f", str(lab.write("counter.nft", COUNTER)))
+            if loss:
+                for host in ("server", "client"):
+                    lab.run(host, "nft", "-f", str(lab.write("loss.nft", LOSS.format(loss))))
+            address = lab.ip("client", "-4", "-br", "addr", "show", "dev", "tun0").split()[2].split("/")[0]
+            outcomes = stream_through(lab, {"server": INNER_V4, "client": address}, mbits, 2.5 * keys + 2)
+            self.assertGreaterEqual(self.soft_resets(lab), keys)
+            for outcome in outcomes:
+                good = (outcome.doubled, outcome.reordered) == (0, 0) if loss else outcome.flawless
+                self.assertTrue(good, f"{outcomes}\n{served.output[-2000:]}\n{joined.output[-2000:]}")
+            return outcomes
+
+    def soft_resets(self, lab: Lab) -> int:
+        shown = lab.run("server", "nft", "list", "table", "ip", "soft_resets").stdout
+        match = re.search(r"counter packets (\d+)", shown)
+        return int(match[1]) if match else 0
+
+
+class RenegotiationTests(StreamTestCase):
+    def test_server_begins(self) -> None:
+        """F-09: five new keys at the wish of our server, with a stock client: no datagram suffers."""
+        self.check("server", 5, 5, client="stock")
+
+    def test_client_begins(self) -> None:
+        """F-09: five new keys at the wish of our client, with our server: no datagram suffers."""
+        self.check("client", 5, 5)

@@ -25,7 +25,7 @@ RATE = 8000
 DIFFERENT = 512
 CHANCE = random.Random(4)
 
-#: Sends the datagrams of a file (a line of hex each) over and over; so many in all, so many at a time, so many a second.
+#: Sends the datagrams of a file (a line of hex each) over and over: so many in all, at a time, and a second.
 FLOOD = """
 import socket, sys, time
 datagrams = [bytes.fromhex(line) for line in open(sys.argv[1])]
@@ -101,7 +101,7 @@ def measure(kind: str, rounds: int, number: int, burst: int) -> tuple[float, flo
     """(stock, tvpn): medians of the rounds, in microseconds a datagram."""
     samples: dict[str, list[float]] = {"stock": [], "tvpn": []}
     with targets(KINDS[kind][0]) as both:
-        for name, target in both.items():
+        for target in both.values():
             target.flood(kind, RATE // 4, burst)
         for _ in range(rounds):
             for name, target in both.items():

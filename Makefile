@@ -11,7 +11,7 @@ RUN_STAMP := $(VENV)/.run
 TEST_STAMP := $(VENV)/.test
 LINT_STAMP := $(VENV)/.lint
 
-.PHONY: run test soak lint demo bench bench-quick clean
+.PHONY: run test soak lint demo bench bench-quick bench-bogus clean
 
 run: $(RUN_STAMP)
 	@$(BIN)/twistd -n --pidfile= tvpn --config $(CONFIG)
@@ -35,6 +35,10 @@ bench: $(RUN_STAMP)
 
 bench-quick: $(RUN_STAMP)
 	@PYTHONPATH=. $(BIN)/python -m bench.run --rounds 1 --seconds 3
+
+# What a forged or foreign packet costs the server.
+bench-bogus: $(RUN_STAMP)
+	@PYTHONPATH=. $(BIN)/python -m bench.bogus
 
 $(VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -63,9 +63,11 @@ class RecordingHub(Recorder):
         super().__init__(calls)
         self.words: list[tuple[Endpoint, bytes]] = []
         self.events: list[HubEvent] = []
+        self.answers: list[bool] = []
 
-    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
+    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> bool:
         self.calls.append(("receive", endpoint, datagram, now))
+        return self.answers.pop(0) if self.answers else True
 
     def observe(self, event: PlaneEvent, now: float) -> None:
         self.calls.append(("observe", event, now))
@@ -147,6 +149,17 @@ class BatchTests(PumpCase):
         self.calls.clear()
         self.pump.from_network(self.link, [(PLACE, b"", 0, bytes([0x38]) + b"hello")])
         self.assertEqual(self.names(), ["receive", "transmit"])
+
+    def test_nothing_follows(self) -> None:
+        """D-04: control that leads nowhere costs no more than its receipt, unless another one of the batch leads on."""
+        knock = (PLACE, b"", 0, bytes([0x38]) + b"hello")
+        self.hub.answers = [False, False]
+        self.pump.from_network(self.link, [knock, knock])
+        self.assertEqual(self.names(), ["receive", "receive"])
+        self.calls.clear()
+        self.hub.answers = [False, True, False]
+        self.pump.from_network(self.link, [knock, knock, knock])
+        self.assertEqual(self.names(), ["receive", "receive", "receive", "transmit"])
 
     def test_from_tun(self) -> None:
         """Packets of the device go to the plane, and what the plane seals leaves in its segments."""

@@ -23,10 +23,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CTR
-
+from tvpn.crypto.counter import CounterMode
 from tvpn.errors import Drop
 
 Random = Callable[[int], bytes]
@@ -146,6 +143,10 @@ class TLSCryptV2ServerKey:
     SIZE = 128
 
     data: bytes = field(repr=False)
+    _cipher: CounterMode = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_cipher", CounterMode(self.data[:32]))
 
     @classmethod
     def from_pem(cls, text: str) -> TLSCryptV2ServerKey:
@@ -171,20 +172,17 @@ class TLSCryptV2ServerKey:
         """WKc for this client key and metadata (type byte first, at most 734 bytes)."""
         length = struct.pack("!H", TAG_SIZE + STATIC_KEY_SIZE + len(metadata) + 2)
         tag = hmac.digest(self.data[64:96], length + key.data + metadata, "sha256")
-        return tag + self._crypt(tag, key.data + metadata) + length
+        return tag + self._cipher.crypt(tag, key.data + metadata) + length
 
     def unwrap(self, wrapped: bytes) -> tuple[StaticKey, bytes]:
         """(Kc, metadata) out of a WKc; raises Drop: such a packet gets no answer at all."""
         if not WKC_MINIMUM <= len(wrapped) <= WKC_MAXIMUM or wrapped[-2:] != struct.pack("!H", len(wrapped)):
             raise Drop("wrapped-key-length")
         tag, length = wrapped[:TAG_SIZE], wrapped[-2:]
-        plain = self._crypt(tag, wrapped[TAG_SIZE:-2])
+        plain = self._cipher.crypt(tag, wrapped[TAG_SIZE:-2])
         if not hmac.compare_digest(tag, hmac.digest(self.data[64:96], length + plain, "sha256")):
             raise Drop("wrapped-key-forged")
         return StaticKey(plain[:STATIC_KEY_SIZE]), plain[STATIC_KEY_SIZE:]
-
-    def _crypt(self, tag: bytes, data: bytes) -> bytes:
-        return Cipher(AES(self.data[:32]), CTR(tag[:16])).encryptor().update(data)
 
 
 def split_wrapped_key(datagram: bytes) -> tuple[bytes, bytes]:

@@ -17,10 +17,7 @@ import hmac
 import struct
 from typing import Protocol
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CTR
-
+from tvpn.crypto.counter import CounterMode
 from tvpn.crypto.replay import Stamp, StampWindow
 from tvpn.crypto.statickey import StaticKey
 from tvpn.errors import Drop
@@ -94,20 +91,20 @@ class TLSCrypt:
 
     def __init__(self, key: StaticKey, server: bool) -> None:
         send, receive = key.slots(0 if server else 1)
-        self._send_cipher, self._send_hmac = AES(send.cipher[:32]), send.hmac[:32]
-        self._receive_cipher, self._receive_hmac = AES(receive.cipher[:32]), receive.hmac[:32]
+        self._send_cipher, self._send_hmac = CounterMode(send.cipher[:32]), send.hmac[:32]
+        self._receive_cipher, self._receive_hmac = CounterMode(receive.cipher[:32]), receive.hmac[:32]
 
     def wrap(self, stamp: Stamp, header: bytes, body: bytes) -> bytes:
         head = header + _STAMP.pack(*stamp)
         tag = hmac.digest(self._send_hmac, head + body, "sha256")
-        return head + tag + Cipher(self._send_cipher, CTR(tag[:16])).encryptor().update(body)
+        return head + tag + self._send_cipher.crypt(tag, body)
 
     def unwrap(self, datagram: bytes) -> tuple[Stamp, bytes]:
         at = HEADER_SIZE + STAMP_SIZE
         if len(datagram) < at + TAG_SIZE:
             raise Drop("tls-crypt-short")
         head, tag = datagram[:at], datagram[at : at + TAG_SIZE]
-        body = Cipher(self._receive_cipher, CTR(tag[:16])).decryptor().update(datagram[at + TAG_SIZE :])
+        body = self._receive_cipher.crypt(tag, datagram[at + TAG_SIZE :])
         if not hmac.compare_digest(tag, hmac.digest(self._receive_hmac, head + body, "sha256")):
             raise Drop("tls-crypt-forged")
         return Stamp(*_STAMP.unpack_from(head, HEADER_SIZE)), body

@@ -112,8 +112,8 @@ class ClientHub:
 
     # What comes in
 
-    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
-        """One control datagram; whatever is wrong with it ends here."""
+    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> bool:
+        """One control datagram; whatever is wrong with it ends here. Whether something may have to be sent or told."""
         session = self.session
         try:
             if session is None or self.endpoint is None or endpoint.address[:2] != self.endpoint.address[:2]:
@@ -123,6 +123,7 @@ class ClientHub:
         except Drop as drop:
             self.drops[drop.reason] = self.drops.get(drop.reason, 0) + 1
         self._follow(now)
+        return True
 
     def observe(self, event: PlaneEvent, now: float) -> None:
         """What the plane has noticed."""

@@ -30,6 +30,7 @@ from tvpn.wire.option import options_string_on_stream
 
 ANSWER_BURST = 64
 ANSWERS_PER_SECOND = 2.0
+_COOKIE_BEARERS = frozenset({Opcode.CONTROL, Opcode.ACK, Opcode.CONTROL_WKC})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,10 @@ class Door:
         if key_id != 0:
             raise Drop("first-key-id")
         if opcode in CLIENT_RESETS:
-            return self._greet(endpoint, datagram, now, stream)
-        if stream:
+            return self._greet(endpoint, self._unwrap(datagram, opcode), now, stream)
+        if stream or opcode not in _COOKIE_BEARERS:
             raise Drop("opcode-out-of-place")
-        if opcode in (Opcode.CONTROL, Opcode.ACK, Opcode.CONTROL_WKC):
-            return self._enter(endpoint, datagram, now)
-        raise Drop("opcode-out-of-place")
+        return self._enter(endpoint, self._unwrap(datagram, opcode), now)
 
     def _unwrap(self, datagram: bytes, opcode: Opcode) -> Knock:
         keys = self._keys
@@ -98,9 +97,8 @@ class Door:
         stamp, body = wrapping.unwrap(datagram)
         return Knock(ControlPacket.decode(datagram[:HEADER_SIZE], body), stamp, wrapping, static_key)
 
-    def _greet(self, endpoint: Endpoint, datagram: bytes, now: float, stream: bool = False) -> bytes | ServerSession:
-        opcode, _, client_id = decode_header(datagram)
-        knock = self._unwrap(datagram, opcode)
+    def _greet(self, endpoint: Endpoint, knock: Knock, now: float, stream: bool = False) -> bytes | ServerSession:
+        client_id = knock.packet.session_id
         if knock.packet.acks or knock.packet.message_id != 0:
             raise Drop("reset-malformed")
         if not self._buckets.take(prefix_of(endpoint.address), now):
@@ -108,7 +106,7 @@ class Door:
         if stream:
             return self._session(knock, self._terms.random(SESSION_ID_SIZE), client_id, now, stream=True)
         payload = b""
-        if opcode is Opcode.HARD_RESET_CLIENT_V3:
+        if knock.packet.opcode is Opcode.HARD_RESET_CLIENT_V3:
             first_id = knock.stamp.packet_id if knock.stamp is not None else 0
             if first_id & EARLY_NEGOTIATION_START != EARLY_NEGOTIATION_START:
                 return self._enter_at_once(knock, client_id, now)
@@ -117,11 +115,9 @@ class Door:
         answer = ControlPacket(Opcode.HARD_RESET_SERVER_V2, 0, cookie, (0,), client_id, 0, payload)
         return knock.wrapping.wrap(Stamp(1, int(self._terms.wall())), answer.header, answer.encode_body())
 
-    def _enter(self, endpoint: Endpoint, datagram: bytes, now: float) -> ServerSession:
-        opcode, _, client_id = decode_header(datagram)
-        knock = self._unwrap(datagram, opcode)
+    def _enter(self, endpoint: Endpoint, knock: Knock, now: float) -> ServerSession:
         packet = knock.packet
-        cookie = packet.remote_session_id
+        client_id, cookie = packet.session_id, packet.remote_session_id
         if not packet.acks or not self._cookies.check(cookie, endpoint, client_id, now):
             raise Drop("cookie-wrong")
         if any(ack > 1 for ack in packet.acks) or (packet.message_id or 0) > 1:

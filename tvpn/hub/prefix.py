@@ -6,6 +6,7 @@ IPv4 counts by /24, IPv6 by /64: one source can spoil things for its own neighbo
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -45,6 +46,14 @@ class Buckets:
         return granted
 
 
+@dataclass(slots=True)
+class _Seen:
+    """When something was told of last, and how often it was seen since."""
+
+    told: float
+    number: int = 0
+
+
 class Tally:
     """Counts occurrences and says when one is to be told: the first of a prefix, and then one in ``interval`` seconds;
     of all prefixes together at most ``most`` for each reason, so that many sources cannot fill a log either.
@@ -53,19 +62,24 @@ class Tally:
     def __init__(self, interval: float = 10.0, most: int = 10) -> None:
         self._interval = interval
         self._most = most
-        self._seen: OrderedDict[tuple[str, bytes], tuple[float, int]] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, bytes], _Seen] = OrderedDict()
         self._told: dict[str, tuple[float, int]] = {}
 
     def count(self, reason: str, prefix: bytes, now: float) -> int:
         """0 while it is to be kept quiet, else how many there were since it was told last."""
         key = (reason, prefix)
-        told, number = self._seen.pop(key, (now - self._interval, 0))
-        number += 1
-        due = now - told >= self._interval and self._affords(reason, now)
-        self._seen[key] = (now, 0) if due else (told, number)
-        if len(self._seen) > MOST_PREFIXES:
-            self._seen.popitem(last=False)
-        return number if due else 0
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = _Seen(now - self._interval)
+            if len(self._seen) > MOST_PREFIXES:
+                self._seen.popitem(last=False)
+        else:
+            self._seen.move_to_end(key)
+        seen.number += 1
+        if now - seen.told < self._interval or not self._affords(reason, now):
+            return 0
+        number, seen.number, seen.told = seen.number, 0, now
+        return number
 
     def _affords(self, reason: str, now: float) -> bool:
         since, number = self._told.get(reason, (now, 0))

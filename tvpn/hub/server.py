@@ -57,12 +57,13 @@ class ServerHub:
 
     # What comes in
 
-    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
-        """One control datagram; whatever is wrong with it ends here."""
+    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> bool:
+        """One control datagram; whatever is wrong with it ends here. Whether there is something to send or to tell."""
         try:
             self._receive(endpoint, datagram, now)
         except Drop as drop:
             self._complain(drop.reason, endpoint, now)
+        return bool(self._speaking or self._answers or self._events)
 
     def _receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None:
         member = self.roster.find(endpoint, datagram[1 : 1 + SESSION_ID_SIZE])

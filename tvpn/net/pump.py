@@ -26,7 +26,7 @@ RECOVERY = 1.0
 class Hub(Protocol):
     """What both hubs have in common."""
 
-    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> None: ...
+    def receive(self, endpoint: Endpoint, datagram: bytes, now: float) -> bool: ...
     def observe(self, event: PlaneEvent, now: float) -> None: ...
     def transmit(self, now: float) -> list[tuple[Endpoint, bytes]]: ...
     def take_events(self) -> list[HubEvent]: ...
@@ -73,15 +73,16 @@ class Pump:
             (data if arrival[3][0] in DATA_FIRST_BYTES else control).append(arrival)
         if data:
             self._plane.inward(link, data, now)
-        if not control:
-            self._settle(now)
-            return
+        stirred = False
         for address, local, _, datagram in control:
-            self._hub.receive(Endpoint(link, address, local), datagram, now)
-        self.flush(now)
+            stirred = self._hub.receive(Endpoint(link, address, local), datagram, now) or stirred
+        if stirred:
+            self.flush(now)
+        else:
+            self._settle(now)
 
     def _settle(self, now: float) -> None:
-        """Data alone concerns the plane alone, and only makes its deadline later: the rest can sleep on."""
+        """Data, and what leads nowhere, only make the plane's deadline later: the rest can sleep on."""
         if self._plane.eventful:
             self.flush(now)
         else:

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 
 from tvpn.errors import Drop
-from tvpn.wire.header import NO_SESSION, SESSION_ID_SIZE, Opcode, decode_first_byte, encode_first_byte
+from tvpn.wire.header import FIRST_BYTES, NO_SESSION, SESSION_ID_SIZE, Opcode, encode_first_byte
 
 HEADER_SIZE = 1 + SESSION_ID_SIZE
 MOST_ACKS = 8
@@ -73,14 +73,13 @@ def decode_header(datagram: bytes) -> tuple[Opcode, int, bytes]:
     """(opcode, key id, the sender's session id) of a control packet; raises Drop."""
     if len(datagram) < HEADER_SIZE:
         raise Drop("control-short")
-    try:
-        opcode, key_id = decode_first_byte(datagram[0])
-    except ValueError:
-        raise Drop("opcode-unknown") from None
+    spoken = FIRST_BYTES.get(datagram[0])
+    if spoken is None:
+        raise Drop("opcode-unknown")
     session_id = datagram[1:HEADER_SIZE]
     if session_id == NO_SESSION:
         raise Drop("session-id-zero")
-    return opcode, key_id, session_id
+    return *spoken, session_id
 
 
 EARLY_NEGOTIATION_FLAGS = 1

@@ -43,9 +43,10 @@ def encode_first_byte(opcode: Opcode, key_id: int) -> int:
 def decode_first_byte(byte: int) -> tuple[Opcode, int]:
     """(opcode, key id); raises ValueError for an opcode that nobody speaks."""
     try:
-        return _DECODED[byte]
+        return FIRST_BYTES[byte]
     except KeyError:
         raise ValueError(f"no such opcode: {byte >> 3}") from None
 
 
-_DECODED = {opcode << 3 | key_id: (opcode, key_id) for opcode in Opcode for key_id in range(KEY_IDS)}
+#: All that is spoken.
+FIRST_BYTES = {opcode << 3 | key_id: (opcode, key_id) for opcode in Opcode for key_id in range(KEY_IDS)}

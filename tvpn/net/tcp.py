@@ -113,14 +113,14 @@ class TCPLink(Protocol):
 
 
 class TCPFactory(Factory):
-    """Makes a link of each connection."""
+    """Makes a link of each connection, or what becomes one."""
 
     noisy = False
 
-    def __init__(self, build: Callable[[], TCPLink]) -> None:
+    def __init__(self, build: Callable[[], Protocol]) -> None:
         self._build = build
 
-    def buildProtocol(self, address: object) -> TCPLink:
+    def buildProtocol(self, address: object) -> Protocol:
         return self._build()
 
 

@@ -265,6 +265,33 @@ class Refusing(ConfigCase):
             [("udp", None, 1194), ("tcp", "192.0.2.1", 443)],
         )
 
+    def test_a_port_shared_with_a_web_server(self) -> None:
+        """``port-share HOST PORT`` in both kinds of file: an address or a name, and a port."""
+        self.identity()
+        text = IDENTITY + "dev tun\nserver 10.8.0.0 255.255.255.0\nproto tcp-server\nport 443\ndh none\n"
+        self.assertIsNone(self.load(text, "a.conf").transport.port_share)
+        shared = self.load(text + "port-share web.example.org 8443\n", "a.conf").transport.port_share
+        self.assertEqual(shared, Remote("web.example.org", 8443, 0, "tcp"))
+        ini = "[transport]\nlisten =\n    udp:1194\n    tcp:443\nport-share = 2001:db8::1 443\n"
+        shared = self.load(ini + "[tunnel]\nserver = 10.8.0.0/24\n", "a.ini").transport.port_share
+        self.assertEqual(shared, Remote("2001:db8::1", 443, 0, "tcp"))
+
+    def test_a_port_that_cannot_be_shared(self) -> None:
+        """A journal, half a place, no TCP and a client are refused, each with what to do."""
+        self.identity()
+        server = IDENTITY + "dev tun\nserver 10.8.0.0 255.255.255.0\ndh none\n"
+        last = server.count("\n") + 1
+        for line, part in (
+            ("port-share 127.0.0.1 8443 /var/journal", "remove '/var/journal'"),
+            ("port-share 127.0.0.1", "127.0.0.1 8443"),
+            ("port-share a!b 8443", "write a name or an address"),
+            ("port-share 127.0.0.1 0", "1"),
+            ("port-share 127.0.0.1 8443", "add tcp:443 to listen (OpenVPN: proto tcp)"),
+        ):
+            self.refused(f"{server}{line}\n", last, "port-share", part, name="a.conf")
+        client = IDENTITY + "client\nremote a 443 tcp\nport-share 127.0.0.1 8443\n"
+        self.refused(client, client.count("\n"), "port-share", "a server's word", name="a.conf")
+
     def test_a_block_must_be_known_and_closed(self) -> None:
         """The line is that of its opening."""
         self.refused("client\n<ca>\nx\n", 2, "<ca>", "</ca>", name="a.ovpn")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from typing import Any
 
 from twisted.internet import reactor
@@ -12,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.testing import StringTransport
+from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -185,6 +187,80 @@ class LoopbackTests(TestCase):
         link, _ = await self.stuffed()
         link.close()
         await self.ended
+
+
+class HostileTests(TestCase):
+    """W-18: strangers on a listening port of ours."""
+
+    timeout = 20
+
+    def setUp(self) -> None:
+        self.packets: list[bytes] = []
+        self.links: list[TCPLink] = []
+        self.kept = 0
+        listener = open_tcp(socket.AF_INET, "127.0.0.1", 0)
+        self.place = listener.getsockname()
+        port = reactor.adoptStreamPort(  # type: ignore[attr-defined]
+            listener.fileno(), socket.AF_INET, TCPFactory(self.build)
+        )
+        listener.close()
+        self.addCleanup(port.stopListening)
+
+    def build(self) -> TCPLink:
+        return TCPLink(reactor, self.links.append, self.deliver, self.links.remove)  # type: ignore[arg-type]
+
+    def deliver(self, link: TCPLink, batch: list[Arrival]) -> None:
+        self.packets += [packet for _, _, _, packet in batch]
+        self.kept = max(self.kept, len(link._stream._rest))
+
+    def call(self) -> socket.socket:
+        peer = socket.create_connection(self.place, 5)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.addCleanup(peer.close)
+        return peer
+
+    async def heard(self, number: int) -> None:
+        while len(self.packets) < number:
+            await deferLater(reactor, 0.01)
+
+    async def test_nonsense(self) -> None:
+        """W-18: length 0, length 65535 and HTTP: closed within a second, and nothing is delivered."""
+        for start in (b"\0\0", b"\0\0" + framed(CONTROL), b"\xff\xff", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"):
+            peer = self.call()
+            peer.settimeout(1)
+            peer.sendall(start)
+            ending = deferToThread(peer.recv, 100).addErrback(lambda failure: failure.trap(ConnectionResetError))
+            self.assertIn(await ending, (b"", ConnectionResetError), start)
+            self.assertEqual((self.packets, self.links), ([], []))
+
+    async def test_shortest(self) -> None:
+        """W-18: a packet of one byte is one, however little it means; the connection lives."""
+        self.call().sendall(b"\0\x01\x38")
+        await self.heard(1)
+        self.assertEqual((self.packets, len(self.links)), ([b"\x38"], 1))
+
+    async def test_byte_by_byte(self) -> None:
+        """W-18: a packet that comes byte by byte is delivered once, whole, and no more than itself is kept."""
+        packet = b"\x38" + bytes(1999)
+        peer = self.call()
+        for byte in framed(packet):
+            peer.sendall(bytes([byte]))
+            await deferLater(reactor, 0)
+            self.kept = max([self.kept, *(len(link._stream._rest) for link in self.links)])
+        await self.heard(1)
+        self.assertEqual(self.packets, [packet])
+        self.assertIn(self.kept, range(1000, 2 + 2000))
+
+    async def test_tiny_packets(self) -> None:
+        """W-18: 10^5 packets of one byte cost less than a second and 64 kB."""
+        peer = self.call()
+        began = time.process_time()
+        sent = deferToThread(peer.sendall, b"\0\x01x" * 100_000)
+        await self.heard(100_000)
+        await sent
+        self.assertEqual(self.packets, [b"x"] * 100_000)
+        self.assertLess(time.process_time() - began, 1)
+        self.assertLess(self.kept, 65536)
 
 
 class OpenTests(SynchronousTestCase):

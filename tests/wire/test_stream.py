@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.recorded import recorded
 from tvpn.errors import Drop
-from tvpn.wire.stream import LARGEST_PACKET, Unstreamer, encode_burst, encode_packet
+from tvpn.wire.stream import LARGEST_PACKET, Unstreamer, begins_openvpn, encode_burst, encode_packet
 
 
 class StreamTests(SynchronousTestCase):
@@ -56,3 +56,40 @@ class StreamTests(SynchronousTestCase):
         """A burst becomes one packet a segment, the last one shorter."""
         self.assertEqual(Unstreamer().receive(encode_burst(3, b"abcdefgh")), [b"abc", b"def", b"gh"])
         self.assertEqual(Unstreamer().receive(encode_burst(8, b"abcdefgh")), [b"abcdefgh"])
+
+
+class BeginningTests(SynchronousTestCase):
+    """OpenVPN or not, by the first three bytes."""
+
+    def test_every_length(self) -> None:
+        """Of all two-byte prefixes those of a reset's length stay open, and the third byte settles each of them."""
+        for length in range(65536):
+            prefix = length.to_bytes(2, "big")
+            plain, with_key = 14 <= length <= 255, 336 <= length < 1279
+            self.assertIs(begins_openvpn(prefix), None if plain or with_key else False, length)
+            self.assertIs(begins_openvpn(prefix + b"\x38"), plain, length)
+            self.assertIs(begins_openvpn(prefix + b"\x50 and more"), with_key, length)
+
+    def test_every_opcode(self) -> None:
+        """Nothing but a client's reset with key id 0 begins OpenVPN, be it short or long."""
+        for prefix, right in ((b"\x00\x56", 0x38), (b"\x01\x60", 0x50)):
+            found = [byte for byte in range(256) if begins_openvpn(prefix + bytes([byte]))]
+            self.assertEqual(found, [right])
+
+    def test_byte_by_byte(self) -> None:
+        """No answer that was given after a byte changes with further ones, and three bytes are always enough."""
+        for first in range(256):
+            answer = begins_openvpn(bytes([first]))
+            self.assertIs(answer, None if first <= 4 else False)
+            for second in (0, 13, 14, 79, 80, 254, 255):
+                longer = begins_openvpn(bytes([first, second]))
+                self.assertTrue(answer is None or longer is answer, (first, second))
+                self.assertIsNotNone(begins_openvpn(bytes([first, second, 0x38])))
+        self.assertIsNone(begins_openvpn(b""))
+
+    def test_others(self) -> None:
+        """What web browsers, SSH and mail say is none at the first byte; a recorded client is one."""
+        for start in (b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1", b"PRI * HTTP/2.0", b"SSH-2.0-x", b"EHLO x"):
+            self.assertIs(begins_openvpn(start[:1]), False)
+            self.assertIs(begins_openvpn(start), False)
+        self.assertIs(begins_openvpn(bytes.fromhex(recorded("tcp_framing")["example_stream_prefix"])), True)

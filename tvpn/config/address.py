@@ -110,6 +110,15 @@ def remote(given: Given) -> Remote:
     return Remote(_host(given.arguments[0]), where, how.family, how.name)
 
 
+def port_share(given: Given) -> Remote:
+    """``HOST PORT``; OpenVPN's third argument, a folder for its journal, is refused."""
+    if len(given.arguments) == 3:
+        raise ValueError(f"keeps no journal of who visits the web server; remove {given.arguments[2]!r}")
+    if len(given.arguments) != 2:
+        raise ValueError("takes a host and a port; write for example: 127.0.0.1 8443")
+    return Remote(_host(given.arguments[0]), port(given.meaning(given.arguments[1])), protocol="tcp")
+
+
 def advertised(given: Given) -> Remote:
     """``host``, ``host:port``, an IPv6 address, or ``[address]:port``."""
     value = single(given)

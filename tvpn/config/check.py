@@ -17,8 +17,9 @@ from tvpn.errors import ConfigError
 
 _SERVER_ONLY = (
     ("push", "lines"), ("transport", "advertise"), ("tunnel", "nat"), ("tunnel", "max_clients"),
-    ("tunnel", "duplicate_cn"), ("tls", "verify_client_cert"), ("auth", "policy"), ("auth", "username_as_common_name"),
-    ("auth", "auth_gen_token"), ("auth", "auth_gen_token_secret"), ("auth", "connect_freq"),
+    ("tunnel", "duplicate_cn"), ("transport", "port_share"), ("tls", "verify_client_cert"), ("auth", "policy"),
+    ("auth", "username_as_common_name"), ("auth", "auth_gen_token"), ("auth", "auth_gen_token_secret"),
+    ("auth", "connect_freq"),
 )  # fmt: skip
 _WRAPPINGS = ("tls_auth", "tls_crypt", "tls_crypt_v2")
 _SECRETS = (("tls", "key"), ("auth", "auth_gen_token_secret"), *(("control", name) for name in _WRAPPINGS))
@@ -55,6 +56,10 @@ def _check_server(made: Draft, source: Path) -> None:
                 f"is the same as line {seen[key]}; delete one of the two"
             )
         seen[key] = listen.line
+    if made.has("transport", "port_share") and not any(protocol == "tcp" for protocol, _, _ in seen):
+        raise made.place("transport", "port_share").error(
+            "shares a TCP port, and only UDP is listened at; add tcp:443 to listen (OpenVPN: proto tcp) or delete it"
+        )
 
 
 def _check_client(made: Draft, source: Path) -> None:

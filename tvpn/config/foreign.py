@@ -72,7 +72,6 @@ _REFUSED = {
     "management management-client management-hold management-query-passwords management-client-auth "
     "management-log-cache management-up-down": "the management interface arrives in a later release; delete the line",
     "http-proxy http-proxy-option http-proxy-user-pass socks-proxy": "proxies arrive in a later release; delete it",
-    "port-share": "TCP arrives in a later release; use udp",
     "chroot setcon": "use systemd's RootDirectory= and the like; delete the line",
     "cd": "paths are relative to the configuration file; delete the line",
     "config": "a file cannot include another; copy its lines here",

@@ -49,6 +49,9 @@ class Transport:
     listen: tuple[Listen, ...] = options(
         address.listen, "serve here: udp:PORT, tcp:PORT or with :interface=ADDRESS; default udp:1194, IPv4 and IPv6"
     )
+    port_share: Remote | None = option(
+        address.port_share, None, "HOST PORT of a web server that gets whatever on our TCP ports is no OpenVPN"
+    )
     advertise: tuple[Remote, ...] = options(
         address.advertised, "host[:port] that clients reach this server at, written into their profiles"
     )

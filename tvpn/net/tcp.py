@@ -21,7 +21,8 @@ from tvpn.plane.verbs import Address, Arrival, Counters
 from tvpn.wire.header import DATA_FIRST_BYTES
 from tvpn.wire.stream import Unstreamer, encode_burst
 
-BACKLOG = 64
+BACKLOG = 1024
+"""Connections that the kernel holds until they are taken: where one does not fit, its peer waits a second."""
 #: Control packets are not dropped while the kernel takes nothing; who has not read after so many bytes is cut off.
 LARGEST_OVERFLOW = 65536
 PATIENCE = 5.0
@@ -113,14 +114,14 @@ class TCPLink(Protocol):
 
 
 class TCPFactory(Factory):
-    """Makes a link of each connection."""
+    """Makes a link of each connection, or what becomes one."""
 
     noisy = False
 
-    def __init__(self, build: Callable[[], TCPLink]) -> None:
+    def __init__(self, build: Callable[[], Protocol]) -> None:
         self._build = build
 
-    def buildProtocol(self, address: object) -> TCPLink:
+    def buildProtocol(self, address: object) -> Protocol:
         return self._build()
 
 

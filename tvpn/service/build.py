@@ -22,6 +22,7 @@ from tvpn.hub.client import Backoff, ClientHub
 from tvpn.hub.pool import Pool
 from tvpn.hub.rules import ServerRules
 from tvpn.hub.server import ServerHub
+from tvpn.net.share import Share
 from tvpn.net.terminal import has_terminal
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
@@ -105,10 +106,12 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     policy = Policy(database, state is not None, authenticate, terms.limits.deferral, reactor, external)
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
     device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes)
+    shared = settings.transport.port_share
+    share = None if shared is None else Share(reactor, shared.host, shared.port)
     listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])
     return ServerService(
         reactor, hub, plane, policy, database, device, listen, tunnel.nat, settings.log.verb,
-        None if state is None else holder, _notes(settings, state),
+        None if state is None else holder, _notes(settings, state), share,
     )  # fmt: skip
 
 

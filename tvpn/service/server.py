@@ -22,6 +22,7 @@ from tvpn.hub.server import ServerHub
 from tvpn.net.clock import now, wall
 from tvpn.net.netlink import Netlink
 from tvpn.net.pump import Pump
+from tvpn.net.share import Newcomer, Share
 from tvpn.net.tcp import TCPFactory, TCPLink, open_tcp
 from tvpn.net.tun import TunDevice, open_tun
 from tvpn.net.udp import UDPLink, open_udp
@@ -89,7 +90,7 @@ class ServerService(Service):
     def __init__(
         self, reactor: Any, hub: ServerHub, plane: Userspace, policy: Policy, database: Database | None,
         device: DevicePlan, listen: ListenPlan, nat: str, verb: int, certificate: Renewable | None,
-        notes: Sequence[str],
+        notes: Sequence[str], share: Share | None = None,
     ) -> None:  # fmt: skip
         self.hub = hub
         self.plane = plane
@@ -109,6 +110,7 @@ class ServerService(Service):
         self._verb = verb
         self._certificate = certificate
         self._notes = notes
+        self._share = share
         self._renewal = LoopingCall(self._renew)
 
     # Start, as root
@@ -182,8 +184,9 @@ class ServerService(Service):
             self._ports.append(self._reactor.adoptStreamPort(listener.fileno(), listener.family, factory))
             listener.close()
 
-    def _build_stream(self) -> TCPLink:
-        return TCPLink(self._reactor, self._stream_began, self.pump.from_network, self._stream_ended)
+    def _build_stream(self) -> TCPLink | Newcomer:
+        link = TCPLink(self._reactor, self._stream_began, self.pump.from_network, self._stream_ended)
+        return link if self._share is None else Newcomer(link, self._share)
 
     def _stream_began(self, link: TCPLink) -> None:
         self.streams.add(link)
@@ -265,6 +268,8 @@ class ServerService(Service):
             link.close()
         for stream in list(self.streams):
             stream.close()
+        if self._share is not None:
+            self._share.close()
         if self.tun is not None:
             self.tun.close()
         if self._firewall is not None:

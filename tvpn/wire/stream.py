@@ -5,10 +5,16 @@ from __future__ import annotations
 import struct
 
 from tvpn.errors import Drop
+from tvpn.wire.header import Opcode, encode_first_byte
 
 _LENGTH = struct.Struct("!H")
 #: Larger packets do not occur; whoever announces one speaks something else.
 LARGEST_PACKET = 9216
+#: How long a client's first packet may be: without a wrapped key in it, and with one.
+_FIRST_LENGTHS = {
+    encode_first_byte(Opcode.HARD_RESET_CLIENT_V2, 0): range(14, 256),
+    encode_first_byte(Opcode.HARD_RESET_CLIENT_V3, 0): range(336, 1279),
+}
 
 
 def encode_packet(packet: bytes) -> bytes:
@@ -20,6 +26,19 @@ def encode_burst(segment: int, buffer: bytes) -> bytes:
     if segment >= len(buffer):
         return encode_packet(buffer)
     return b"".join(encode_packet(buffer[at : at + segment]) for at in range(0, len(buffer), segment))
+
+
+def begins_openvpn(start: bytes) -> bool | None:
+    """Whether a connection that begins so speaks OpenVPN, by the rule of its port-share; None: too early to tell.
+
+    Length and first byte are those of a client's reset; neither TLS (0x16 0x03) nor words (HTTP) can look like that.
+    """
+    if len(start) > _LENGTH.size:
+        return _LENGTH.unpack_from(start)[0] in _FIRST_LENGTHS.get(start[_LENGTH.size], ())
+    lowest = int.from_bytes(start.ljust(_LENGTH.size, b"\0"), "big")
+    highest = int.from_bytes(start.ljust(_LENGTH.size, b"\xff"), "big")
+    possible = any(lowest < lengths.stop and lengths.start <= highest for lengths in _FIRST_LENGTHS.values())
+    return None if possible else False
 
 
 class Unstreamer:

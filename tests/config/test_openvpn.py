@@ -187,7 +187,7 @@ class Verification(ConfigCase):
 class Refusing(ConfigCase):
     def test_words_of_security_are_refused_with_the_reason(self) -> None:
         """Not even ``setenv opt`` drops them."""
-        for word in ("peer-fingerprint", "verify-hash", "pkcs12", "tls-groups", "client-config-dir"):
+        for word in ("peer-fingerprint", "verify-hash", "pkcs12", "tls-groups", "ifconfig-push"):
             self.refused(f"{word} x\n", 1, word, "not supported", name="a.conf")
             self.refused(f"setenv opt {word} x\n", 1, word, "not supported", name="a.conf")
 

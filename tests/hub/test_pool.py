@@ -105,6 +105,16 @@ class MemoryTests(SynchronousTestCase):
         pool.forget(lease)
         self.assertEqual([taken(pool, name).index for name in "ca"], [0, 2])
 
+    def test_withheld(self) -> None:
+        """An address that a client's file fixes is handed out no more, not even to whom it is remembered for; other
+        addresses change nothing.
+        """
+        pool = Pool(SMALL, IPv6Network("fd00::/64"), {"a": 0})
+        pool.withhold(IPv4Address("10.9.0.2"), IPv6Address("fd00::1002"), None)
+        pool.withhold(IPv4Address("10.9.0.1"), IPv4Address("10.9.0.7"), IPv4Address("10.9.1.2"), IPv6Address("fd00::2"))
+        self.assertEqual([taken(pool, name).index for name in "abc"], [1, 3, 4])
+        self.assertIsNone(pool.take("d"))
+
     @settings(deadline=None, max_examples=200)
     @given(st.lists(st.tuples(st.sampled_from(["take", "give back", "forget"]), st.integers(0, 9)), max_size=60))
     def test_no_two_share_a_place(self, steps: list[tuple[str, int]]) -> None:

@@ -17,7 +17,7 @@ from tvpn.errors import ConfigError
 
 _SERVER_ONLY = (
     ("push", "lines"), ("transport", "advertise"), ("tunnel", "nat"), ("tunnel", "max_clients"),
-    ("tunnel", "duplicate_cn"),
+    ("tunnel", "duplicate_cn"), ("tunnel", "client_config_dir"), ("tunnel", "ccd_exclusive"),
 )  # fmt: skip
 _WRAPPINGS = ("tls_auth", "tls_crypt", "tls_crypt_v2")
 _SECRETS = (("tls", "key"), *(("control", name) for name in _WRAPPINGS))
@@ -44,6 +44,8 @@ def _check_server(made: Draft, source: Path) -> None:
             "is missing; a server needs a network: server = 10.87.0.0/24 in [tunnel] (OpenVPN: server "
             "10.87.0.0 255.255.255.0)", file=source, option="server",
         )  # fmt: skip
+    if made.values["tunnel"].get("ccd_exclusive") and not made.has("tunnel", "client_config_dir"):
+        raise made.place("tunnel", "ccd_exclusive").error("keeps everybody out without client-config-dir; add it")
     seen: dict[tuple[str, str | None, int], int] = {}
     for listen in made.values["transport"]["listen"]:
         key = (listen.protocol, listen.interface, listen.port)

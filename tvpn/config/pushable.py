@@ -101,6 +101,8 @@ SYNTAX: dict[str, Syntax] = {
 def line(given: Given) -> str:
     """One pushed option in OpenVPN's text, checked; a route in CIDR becomes address and mask."""
     text = value.text(given)
+    if not text.isprintable():
+        raise ValueError("has a control character; remove it")
     if "," in text:
         raise ValueError("has a comma, which pushing cannot carry; write several lines")
     words = word.split(text)

@@ -45,12 +45,13 @@ class Pool:
         self._remembered = OrderedDict((who, at) for who, at in remembered.items() if at < self.size)
         self._owner = {index: who for who, index in self._remembered.items()}
         self._in_use: set[int] = set()
+        self._withheld: set[int] = set()
         self._first_unowned = 0
 
     def take(self, identity: str) -> Lease | None:
         """A place for this identity, None when all are in use."""
         index = self._remembered.get(identity)
-        if index is None or index in self._in_use:
+        if index is None or not self._is_free(index):
             index = self._unused()
         if index is None:
             return None
@@ -66,10 +67,26 @@ class Pool:
     def _unused(self) -> int | None:
         while self._first_unowned < self.size:
             index = self._first_unowned
-            if index not in self._owner and index not in self._in_use:
+            if index not in self._owner and self._is_free(index):
                 return index
             self._first_unowned += 1
-        return next((index for index in self._remembered.values() if index not in self._in_use), None)
+        return next((index for index in self._remembered.values() if self._is_free(index)), None)
+
+    def _is_free(self, index: int) -> bool:
+        return index not in self._in_use and index not in self._withheld
+
+    def withhold(self, *addresses: IPv4Address | IPv6Address | None) -> None:
+        """Client files fix these addresses: from now on none of them is handed out here."""
+        for address in addresses:
+            index = None if address is None else self._index(address)
+            if index is not None:
+                self._withheld.add(index)
+
+    def _index(self, address: IPv4Address | IPv6Address) -> int | None:
+        """The place that goes with an address, None when it is none of the pool's."""
+        first = self._address_v4(0) if address.version == 4 else self._address_v6(0)
+        index = -1 if first is None else int(address) - int(first)
+        return index if 0 <= index < self.size else None
 
     def _disown(self, index: int) -> None:
         identity = self._owner.pop(index, None)

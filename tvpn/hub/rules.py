@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from tvpn.config.clientfile import ClientConfig
 from tvpn.crypto.seal import OVERHEAD
 from tvpn.plane.verbs import Endpoint, PeerSpec
 
@@ -31,13 +32,14 @@ class ServerRules:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` is for the log, ``told`` for the client, ``push`` for this client alone."""
+    """``reason`` is for the log, ``told`` for the client; ``push`` and ``config`` are for this client alone."""
 
     accepted: bool
     reason: str = ""
     told: str | None = None
     push: tuple[str, ...] = ()
     temporary: bool = False
+    config: ClientConfig = field(default_factory=ClientConfig)
 
 
 def inner_mss(mssfix: int, endpoint: Endpoint, wire_peer_id: int | None, stream: bool = False) -> int:

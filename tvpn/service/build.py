@@ -17,6 +17,7 @@ from typing import Any
 from twisted.application.service import MultiService
 
 from tvpn.config import Settings
+from tvpn.config.clientfile import Addressing
 from tvpn.errors import ConfigError, TvpnError
 from tvpn.hub.client import Backoff, ClientHub
 from tvpn.hub.pool import Pool
@@ -25,6 +26,7 @@ from tvpn.hub.server import ServerHub
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
 from tvpn.service.client import ClientService
+from tvpn.service.clientfiles import ClientFiles
 from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
 from tvpn.service.terms import (
@@ -98,7 +100,8 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     hub = ServerHub(terms, server_keys(settings, state), rules, Pool(tunnel.server, ipv6, leases), plane)
     database = None if database_path is None else Database(database_path, reactor)
     authenticate = None if settings.auth.policy is None else load_policy(settings.auth.policy)
-    policy = Policy(database, state is not None, authenticate, terms.limits.deferral, reactor)
+    files = _client_files(settings, ipv6)
+    policy = Policy(database, state is not None, authenticate, terms.limits.deferral, reactor, files)
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
     device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes)
     listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])
@@ -106,6 +109,13 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
         reactor, hub, plane, policy, database, device, listen, tunnel.nat, settings.log.verb,
         None if state is None else holder, _notes(settings, state),
     )  # fmt: skip
+
+
+def _client_files(settings: Settings, ipv6: IPv6Network | None) -> ClientFiles | None:
+    tunnel = settings.tunnel
+    if tunnel.client_config_dir is None:
+        return None
+    return ClientFiles(tunnel.client_config_dir, tunnel.ccd_exclusive, Addressing(tunnel.server, ipv6))
 
 
 def _remembered(path: Path | None, settings: Settings) -> tuple[dict[str, int], IPv6Network | None]:

@@ -24,6 +24,7 @@ from tvpn.crypto.certificate import Identity
 from tvpn.errors import TvpnError
 from tvpn.hub.event import VerdictRequest
 from tvpn.hub.rules import Verdict
+from tvpn.service.clientfiles import ClientFiles
 from tvpn.store.database import Cursor, Database
 from tvpn.store.device import find_by_serial
 
@@ -81,13 +82,14 @@ class Policy:
 
     def __init__(
         self, database: Database | None, allow_list: bool, authenticate: Authenticate | None = None,
-        deadline: float = 60.0, reactor: Any = None,
+        deadline: float = 60.0, reactor: Any = None, client_files: ClientFiles | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._allow_list = allow_list
         self._authenticate = authenticate
         self._deadline = deadline
         self._reactor = reactor
+        self._client_files = client_files
 
     async def authenticate(self, request: VerdictRequest) -> Verdict:
         """May this client come in, or stay at its renegotiation? Anything that goes wrong is a no."""
@@ -96,6 +98,8 @@ class Policy:
             verdict = await self._database.run(judge_device, request.wanted.identity, self._allow_list)
         if verdict.accepted and self._authenticate is not None:
             verdict = await self._ask(self._authenticate, request)
+        if verdict.accepted and self._client_files is not None and request.wanted.key_id == 0:
+            verdict = self._client_files.grant(verdict, request.wanted.identity.name)
         return verdict
 
     async def _ask(self, authenticate: Authenticate, request: VerdictRequest) -> Verdict:

@@ -77,11 +77,13 @@ class RefusalTests(SynchronousTestCase):
     def test_values(self) -> None:
         """A wrong value names file, line, word and remedy."""
         table = [
-            ("ifconfig-push 10.87.0.50", "takes an address and a netmask; write for example"),
+            ("ifconfig-push 10.87.0.50", "takes an address and a netmask; write for example: 10.87.0.50 255.255.255.0"),
             ("ifconfig-push 10.87.0.50 255.255.255.0 10.1.1.1", "takes an address and a netmask"),
-            ("ifconfig-push alice 255.255.255.0", "does not read"),
-            ("ifconfig-push 10.87.0.50 255.0.255.0", "does not read"),
-            ("ifconfig-push 10.87.0.50 0.0.0.255", "has no netmask 0.0.0.255"),
+            ("ifconfig-push alice 255.255.255.0", "takes an address and a netmask"),
+            ("ifconfig-push 10.87.0.50 255.0.255.0", "cannot have the netmask 255.0.255.0"),
+            ("ifconfig-push 10.87.0.50 0.0.0.255", "cannot have the netmask 0.0.0.255"),
+            ("ifconfig-push 10.87.0.50 10.87.0.49", "cannot have the netmask 10.87.0.49; write one such as"),
+            ('push "topology net30"', "contradicts the server's topology subnet"),
             ("ifconfig-push 10.87.0.1 255.255.255.0", "the server's own address"),
             ("ifconfig-push 10.87.0.0 255.255.254.0", "no host's address"),
             ("ifconfig-push 10.87.0.255 255.255.255.0", "no host's address"),
@@ -125,6 +127,18 @@ class RefusalTests(SynchronousTestCase):
             self.assertIn("overlaps", str(refusal(f"iroute-ipv6 {network}")), network)
         for word, network in (("iroute", "10.86.0.0/16"), ("iroute", "10.87.1.0/24"), ("iroute-ipv6", "fd00:88::/64")):
             self.assertEqual(str(parse(f"{word} {network}", FILE, DUAL).iroutes[0]), network)
+
+    def test_pairs(self) -> None:
+        """With net30 and p2p an address has another end, and no netmask."""
+        for topology in ("net30", "p2p"):
+            pairs = Addressing(DUAL.ipv4, None, topology)
+            config = parse(f'ifconfig-push 10.87.0.50 10.87.0.49\npush "topology {topology}"', FILE, pairs)
+            self.assertEqual(config.ifconfig, (IPv4Address("10.87.0.50"), IPv4Address("10.87.0.49")))
+            for other in ("255.255.255.0", "255.255.255.252", "10.87.0.50"):
+                error = refusal(f"ifconfig-push 10.87.0.50 {other}", pairs)
+                self.assertIn(f"needs the other end's address behind 10.87.0.50, as topology is {topology}", str(error))
+            self.assertIn("write for example: 10.87.0.50 10.87.0.49", str(refusal("ifconfig-push 10.87.0.50", pairs)))
+            self.assertIn("the server's own address", str(refusal("ifconfig-push 10.87.0.1 10.87.0.2", pairs)))
 
     @settings(deadline=None, max_examples=200)
     @given(st.lists(st.tuples(

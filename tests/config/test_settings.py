@@ -207,6 +207,13 @@ class Crossing(ConfigCase):
         self.refused(SERVER + "keepalive = 10 60\nping = 5\n", 4, "ping", "keepalive")
         self.refused(SERVER + "[control]\nreneg-sec = 60 61\n", 4, "reneg-sec", "MAX MIN")
 
+    def test_a_pushed_topology_is_the_servers(self) -> None:
+        """Another one would leave clients with addresses that they take for something else."""
+        self.refused(SERVER + "[push]\ntopology net30\n", 4, "push", "contradicts the server's topology subnet")
+        for topology in ("subnet", "net30", "p2p"):
+            text = SERVER + f"topology = {topology}\n[push]\ntopology {topology}\n"
+            self.assertEqual(self.load(text).tunnel.topology, topology)
+
     def test_client_files_have_a_folder(self) -> None:
         """It is there, and ccd-exclusive does not stand without it."""
         self.refused(SERVER + "client-config-dir = ccd\n", 3, "client-config-dir", "which is no folder")

@@ -139,6 +139,20 @@ class FixedAddressTests(SynchronousTestCase):
             self.assertTrue(files.world.passes(second))
 
 
+class TopologyTests(SynchronousTestCase):
+    def test_pairs(self) -> None:
+        """By pairs a client is told the other end: the address below its own, or the server's."""
+        for topology, local, other_end, routes in (
+            ("net30", "10.9.0.6", "10.9.0.5", ["10.9.0.1/32"]), ("p2p", "10.9.0.4", "10.9.0.1", []),
+        ):  # fmt: skip
+            files = Files(replace(RULES, topology=topology))
+            alice = files.join("alice")
+            tunnel = alice.told(Connected)[0].tunnel
+            self.assertEqual((str(tunnel.ipv4), str(tunnel.other_end)), (f"{local}/32", other_end))
+            self.assertEqual(([str(route) for route in tunnel.routes], tunnel.gateway), (routes, None))
+            self.assertTrue(files.world.passes(alice))
+
+
 class NetworkTests(SynchronousTestCase):
     def test_both_ways(self) -> None:
         """A network behind a client is reached through it, may send from there, and is gone with it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from tvpn.config import address, word
+from tvpn.config import address, pushable, word
 from tvpn.config.address import Route
 from tvpn.config.draft import Draft
 from tvpn.config.fold import Role
@@ -128,6 +128,10 @@ def _check_routes(made: Draft, role: Role) -> None:
             if other.gateway == route.gateway and (role == "server" or other.network == route.network):
                 _refuse_overlap(given, route.network, other.network, f"the route of line {earlier.line}")
     for given in made.places.get(("push", "lines"), ()):
+        try:
+            pushable.check_topology(given.arguments[0], tunnel.get("topology", "subnet"))
+        except ValueError as error:
+            raise given.error(str(error)) from None
         pushed = _pushed_route(given)
         for network in own:
             if pushed is not None and pushed.network.prefixlen >= network.prefixlen:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from tvpn.config import address, openvpn, pushable, value
 from tvpn.config.given import Content, Given
+from tvpn.config.kind import Topology
 
 Network = IPv4Network | IPv6Network
 #: Never behind a client: this network, loopback, link-local, multicast, reserved.
@@ -33,8 +34,8 @@ class PushStep:
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """Fixed addresses as they are pushed (local and netmask; local with length and gateway), the networks behind the
-    client, and changes to its push list in the order of the file.
+    """Fixed addresses as they are pushed (local and netmask or other end; local with length and gateway), the networks
+    behind the client, and changes to its push list in the order of the file.
     """
 
     ifconfig: tuple[IPv4Address, IPv4Address] | None = None
@@ -80,10 +81,11 @@ class ClientConfig:
 
 @dataclass(frozen=True, slots=True)
 class Addressing:
-    """The server's networks inside the tunnel: the first address of each is its own."""
+    """The server's networks inside the tunnel, of which the first address is its own, and how addresses are pushed."""
 
     ipv4: IPv4Network | None
     ipv6: IPv6Network | None
+    topology: Topology = "subnet"
 
     def check_host(self, host: IPv4Address | IPv6Address) -> None:
         """Raises ValueError unless a client may have this address."""
@@ -134,7 +136,9 @@ def _read_nothing(path: Path) -> Content:
 
 
 def _push(config: ClientConfig, given: Given, addressing: Addressing) -> ClientConfig:
-    return replace(config, steps=(*config.steps, PushStep("push", pushable.line(given))))
+    line = pushable.line(given)
+    pushable.check_topology(line, addressing.topology)
+    return replace(config, steps=(*config.steps, PushStep("push", line)))
 
 
 def _push_remove(config: ClientConfig, given: Given, addressing: Addressing) -> ClientConfig:
@@ -157,22 +161,32 @@ def _alone(given: Given) -> None:
 
 
 def _ifconfig_push(config: ClientConfig, given: Given, addressing: Addressing) -> ClientConfig:
-    example = "write for example: 10.87.0.50 255.255.255.0"
+    subnet = addressing.topology == "subnet"
+    second, example = ("a netmask", "255.255.255.0") if subnet else ("the other end's address", "10.87.0.49")
     if config.ifconfig is not None:
         raise ValueError("is given twice; delete one of the two")
-    if len(given.arguments) != 2:
-        raise ValueError(f"takes an address and a netmask; {example}")
     try:
-        local, mask = (IPv4Address(text) for text in given.arguments)
+        local, other = (IPv4Address(text) for text in given.arguments)
+    except ValueError:
+        raise ValueError(f"takes an address and {second}; write for example: 10.87.0.50 {example}") from None
+    addressing.check_host(local)
+    if subnet:
+        _check_mask(local, other)
+    elif other == local or other.packed[0] == 255:
+        raise ValueError(f"needs {second} behind {local}, as topology is {addressing.topology}; {other} cannot be that")
+    return replace(config, ifconfig=(local, other))
+
+
+def _check_mask(local: IPv4Address, mask: IPv4Address) -> None:
+    """Raises ValueError unless this is the mask of a network in which the address is a host's."""
+    try:
         network = IPv4Network((local, str(mask)), strict=False)
     except ValueError:
-        raise ValueError(f"does not read {' '.join(given.arguments)!r}; {example}") from None
-    if network.netmask != mask:
-        raise ValueError(f"has no netmask {mask}; {example}")
+        network = None
+    if network is None or network.netmask != mask:
+        raise ValueError(f"cannot have the netmask {mask}; write one such as 255.255.255.0 (topology is subnet)")
     if network.num_addresses > 2 and local in (network.network_address, network.broadcast_address):
         raise ValueError(f"cannot be {local}, which is no host's address in {network}; write another")
-    addressing.check_host(local)
-    return replace(config, ifconfig=(local, mask))
 
 
 def _ifconfig_ipv6_push(config: ClientConfig, given: Given, addressing: Addressing) -> ClientConfig:

@@ -71,7 +71,9 @@ class Tunnel:
 
     dev: str = option(kind.device, "tun", "name of the tun device; plain tun takes the next free number")
     dev_type: str | None = option(kind.device_type, None, "tun, for a device whose name does not begin so")
-    topology: Literal["subnet"] = option(kind.topology, "subnet", "how clients are addressed")
+    topology: kind.Topology = option(
+        kind.topology, "subnet", "how clients are addressed: subnet, or as stock before 2.7 by pairs: net30, p2p"
+    )
     server: IPv4Network | None = option(
         address.server,
         None,

@@ -83,12 +83,17 @@ class Homes:
             if lease is None:
                 return None
             if rules.ipv4 and lease.ipv4 and not ifconfig:
-                ifconfig = lease.ipv4, rules.ipv4.netmask
+                ifconfig = lease.ipv4, self._other_end(lease.ipv4, rules.ipv4)
             if rules.ipv6 and lease.ipv6 and not ifconfig_ipv6:
                 local = IPv6Interface((lease.ipv6, rules.ipv6.prefixlen))
                 ifconfig_ipv6 = local, rules.ipv6.network_address + 1
         home = self._homes[number] = Home(ifconfig, ifconfig_ipv6, config.iroutes, lease)
         return home
+
+    def _other_end(self, local: IPv4Address, network: IPv4Network) -> IPv4Address:
+        """What stands behind the address in ``ifconfig``: the netmask, the address below, or the server's."""
+        ends = {"subnet": network.netmask, "net30": local - 1, "p2p": network.network_address + 1}
+        return ends[self._rules.topology]
 
     def leave(self, number: int) -> None:
         """The member's home is free; its place in the pool stays remembered unless certificates come twice."""

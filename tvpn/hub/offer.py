@@ -27,10 +27,12 @@ def _for_all(rules: ServerRules, home: Home) -> list[str]:
     """The list that a client's own file may change."""
     has_ipv6 = home.ifconfig_ipv6 is not None
     push: list[str] = []
-    if rules.ipv4 is not None:
+    if rules.ipv4 is not None and rules.topology == "subnet":
         push.append(f"route-gateway {rules.ipv4.network_address + 1}")
+    if rules.ipv4 is not None and rules.topology == "net30":
+        push.append(f"route {rules.ipv4.network_address + 1}")
     if home.ifconfig is not None:
-        push.append("topology subnet")
+        push.append(f"topology {rules.topology}")
     if has_ipv6:
         push.append("tun-ipv6")
     return [*push, *(option for option in rules.push if has_ipv6 or not option.startswith("route-ipv6 "))]

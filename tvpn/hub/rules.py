@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from tvpn.config.clientfile import ClientConfig
+from tvpn.config.kind import Topology
 from tvpn.crypto.seal import OVERHEAD
 from tvpn.plane.verbs import Endpoint, PeerSpec
 
@@ -28,6 +29,7 @@ class ServerRules:
     tun_mtu: int = 1500
     max_clients: int = 1024
     duplicate_cn: bool = False
+    topology: Topology = "subnet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,15 +95,16 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     plane = Userspace()
     rules = ServerRules(
         tunnel.server, ipv6, _server_pushes(settings), peer_spec(settings),
-        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn,
+        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn, tunnel.topology,
     )  # fmt: skip
-    hub = ServerHub(terms, server_keys(settings, state), rules, Pool(tunnel.server, ipv6, leases), plane)
+    pool = Pool(tunnel.server, ipv6, leases, tunnel.topology)
+    hub = ServerHub(terms, server_keys(settings, state), rules, pool, plane)
     database = None if database_path is None else Database(database_path, reactor)
     authenticate = None if settings.auth.policy is None else load_policy(settings.auth.policy)
     files = _client_files(settings, ipv6)
     policy = Policy(database, state is not None, authenticate, terms.limits.deferral, reactor, files)
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
-    device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes)
+    device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes, tunnel.topology)
     listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])
     return ServerService(
         reactor, hub, plane, policy, database, device, listen, tunnel.nat, settings.log.verb,
@@ -115,7 +116,8 @@ def _client_files(settings: Settings, ipv6: IPv6Network | None) -> ClientFiles |
     tunnel = settings.tunnel
     if tunnel.client_config_dir is None:
         return None
-    return ClientFiles(tunnel.client_config_dir, tunnel.ccd_exclusive, Addressing(tunnel.server, ipv6))
+    addressing = Addressing(tunnel.server, ipv6, tunnel.topology)
+    return ClientFiles(tunnel.client_config_dir, tunnel.ccd_exclusive, addressing)
 
 
 def _remembered(path: Path | None, settings: Settings) -> tuple[dict[str, int], IPv6Network | None]:

@@ -223,16 +223,16 @@ class Verification(ConfigCase):
 class Refusing(ConfigCase):
     def test_words_of_security_are_refused_with_the_reason(self) -> None:
         """Not even ``setenv opt`` drops them."""
-        for word in ("pkcs12", "tls-groups", "client-config-dir"):
+        for word in ("pkcs12", "tls-groups", "ifconfig-push"):
             self.refused(f"{word} x\n", 1, word, "not supported", name="a.conf")
             self.refused(f"setenv opt {word} x\n", 1, word, "not supported", name="a.conf")
 
     def test_what_comes_later_is_refused(self) -> None:
-        """Strange protocols, tap, compression, net30, passwords: each with what to do."""
+        """Strange protocols, tap, compression, passwords: each with what to do."""
         for line, part in (
             ("proto sctp", "write udp"),
             ("dev tap0", "use dev tun"),
-            ("topology net30", "write subnet"),
+            ("topology net31", "write subnet, net30 or p2p"),
             ("comp-lzo no", "data-plane release"),
             ("compress", "data-plane release"),
             ("allow-compression yes", "write no"),

@@ -25,7 +25,7 @@ class Pushing(ConfigCase):
             ("dhcp-option DNS one", "dhcp-option DNS 192.0.2.53"),
             ("dhcp-option = DNS 1.1.1.1", "without ="),
             ("redirect-gateway def2", "def1"),
-            ("topology net30", "write subnet"),
+            ("topology p3p", "write subnet, net30 or p2p"),
             ("peer-id 3", "by itself"),
             ("cipher AES-256-GCM", "by itself"),
             ("compress", "data-plane release"),

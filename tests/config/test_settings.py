@@ -208,6 +208,22 @@ class Crossing(ConfigCase):
         self.refused(SERVER + "keepalive = 10 60\nping = 5\n", 4, "ping", "keepalive")
         self.refused(SERVER + "[control]\nreneg-sec = 60 61\n", 4, "reneg-sec", "MAX MIN")
 
+    def test_a_pushed_topology_is_the_servers(self) -> None:
+        """Another one would leave clients with addresses that they take for something else."""
+        self.refused(SERVER + "[push]\ntopology net30\n", 4, "push", "contradicts the server's topology subnet")
+        for topology in ("subnet", "net30", "p2p"):
+            text = SERVER + f"topology = {topology}\n[push]\ntopology {topology}\n"
+            self.assertEqual(self.load(text).tunnel.topology, topology)
+
+    def test_client_files_have_a_folder(self) -> None:
+        """It is there, and ccd-exclusive does not stand without it."""
+        self.refused(SERVER + "client-config-dir = ccd\n", 3, "client-config-dir", "which is no folder")
+        self.refused(SERVER + "ccd-exclusive = yes\n", 3, "ccd-exclusive", "without client-config-dir")
+        (self.folder / "ccd").mkdir()
+        tunnel = self.load(SERVER + "client-config-dir = ccd\nccd-exclusive = yes\n").tunnel
+        self.assertEqual((tunnel.client_config_dir, tunnel.ccd_exclusive), (self.folder / "ccd", True))
+        self.refused(SERVER + "iroute = 192.168.7.0/24\n", 3, "iroute")
+
     def test_a_manhole_for_others_needs_a_second_yes(self) -> None:
         """Loopback and a private unix socket do not."""
         for quiet in ("tcp:22:interface=127.0.0.1", r"tcp:22:interface=\:\:1", "unix:/run/x:mode=600"):

@@ -45,6 +45,22 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(lease.texts, ("10.9.0.2", "fd00::1000"))
         self.assertEqual(taken(Pool(None, IPv6Network("fd00::/120"), {}), "alice").texts, ("fd00::2",))
 
+    def test_pairs(self) -> None:
+        """By pairs a place is four addresses and the client's is the third (net30), or one address (p2p); as in stock a
+        network of eight addresses is used to its end.
+        """
+        table = [
+            ("net30", "10.9.0.0/24", 62, "10.9.0.6", "10.9.0.250"),
+            ("net30", "10.9.0.0/28", 2, "10.9.0.6", "10.9.0.10"),
+            ("net30", "10.9.0.0/29", 1, "10.9.0.6", "10.9.0.6"),
+            ("p2p", "10.9.0.0/24", 248, "10.9.0.4", "10.9.0.251"),
+            ("p2p", "10.9.0.0/29", 4, "10.9.0.4", "10.9.0.7"),
+        ]
+        for topology, network, size, first, last in table:
+            pool = Pool(IPv4Network(network), None, {}, topology)
+            texts = [taken(pool, str(number)).texts[0] for number in range(pool.size)]
+            self.assertEqual((pool.size, texts[0], texts[-1]), (size, first, last), f"{topology} {network}")
+
     def test_last_address(self) -> None:
         """The last place is below the broadcast address and within the IPv6 network."""
         pool = Pool(SMALL, IPv6Network("fd00::/124"), {})
@@ -104,6 +120,23 @@ class MemoryTests(SynchronousTestCase):
         taken(pool, "b")
         pool.forget(lease)
         self.assertEqual([taken(pool, name).index for name in "ca"], [0, 2])
+
+    def test_withheld(self) -> None:
+        """An address that a client's file fixes is handed out no more, not even to whom it is remembered for; other
+        addresses change nothing.
+        """
+        pool = Pool(SMALL, IPv6Network("fd00::/64"), {"a": 0})
+        pool.withhold(IPv4Address("10.9.0.2"), IPv6Address("fd00::1002"), None)
+        pool.withhold(IPv4Address("10.9.0.1"), IPv4Address("10.9.0.7"), IPv4Address("10.9.1.2"), IPv6Address("fd00::2"))
+        self.assertEqual([taken(pool, name).index for name in "abc"], [1, 3, 4])
+        self.assertIsNone(pool.take("d"))
+
+    def test_withheld_pair(self) -> None:
+        """Any address of a place of four takes the place out."""
+        for number in (4, 5, 6, 7):
+            pool = Pool(IPv4Network("10.9.0.0/28"), None, {}, "net30")
+            pool.withhold(IPv4Address(f"10.9.0.{number}"), IPv4Address("10.9.0.3"))
+            self.assertEqual([taken(pool, "a").texts, pool.take("b")], [("10.9.0.10",), None])
 
     @settings(deadline=None, max_examples=200)
     @given(st.lists(st.tuples(st.sampled_from(["take", "give back", "forget"]), st.integers(0, 9)), max_size=60))

@@ -19,6 +19,11 @@ class AllowedTests(SynchronousTestCase):
         table = [
             ("ifconfig 10.9.0.2 255.255.255.0", Tunnel(ipv4=IPv4Interface("10.9.0.2/24"))),
             ("ifconfig-ipv6 fd00::1000/64 fd00::1", Tunnel(ipv6=IPv6Interface("fd00::1000/64"))),
+            ("topology p2p", Tunnel(topology="p2p")),
+            (
+                "ifconfig 10.9.0.6 10.9.0.5",
+                Tunnel(ipv4=IPv4Interface("10.9.0.6/32"), other_end=IPv4Address("10.9.0.5")),
+            ),
             ("route-gateway 10.9.0.1", Tunnel(gateway=IPv4Address("10.9.0.1"))),
             ("route 10.1.0.0 255.255.0.0", Tunnel(routes=[IPv4Network("10.1.0.0/16")])),
             ("route 10.1.0.0 255.255.0.0 vpn_gateway 5", Tunnel(routes=[IPv4Network("10.1.0.0/16")])),
@@ -35,8 +40,25 @@ class AllowedTests(SynchronousTestCase):
 
     def test_silent(self) -> None:
         """What other layers read has no effect here and is not mentioned."""
-        options = ["peer-id 3", "cipher AES-256-GCM", "protocol-flags cc-exit", "topology subnet", "tun-ipv6"]
+        options = ["peer-id 3", "cipher AES-256-GCM", "protocol-flags cc-exit", "tun-ipv6"]
         self.assertEqual(read_pushed(options), Tunnel())
+
+    def test_topology(self) -> None:
+        """What an ifconfig means follows from the topology, wherever it stands; without one a mask is a mask."""
+        network, pair = ["ifconfig 10.9.0.6 255.255.255.0"], ["ifconfig 10.9.0.6 10.9.0.5"]
+        table = [
+            (["topology subnet", *network], "10.9.0.6/24", None),
+            ([*network, "topology subnet"], "10.9.0.6/24", None),
+            (network, "10.9.0.6/24", None),
+            (["topology net30", *pair], "10.9.0.6/32", "10.9.0.5"),
+            ([*pair, "topology p2p"], "10.9.0.6/32", "10.9.0.5"),
+            ([*pair], "10.9.0.6/32", "10.9.0.5"),
+        ]
+        for options, ipv4, other_end in table:
+            tunnel = read_pushed(options)
+            self.assertEqual((str(tunnel.ipv4), tunnel.ignored), (ipv4, []), str(options))
+            self.assertEqual(tunnel.other_end, other_end and IPv4Address(other_end))
+        self.assertEqual(read_pushed(["topology subnet", *pair]).ignored, pair)
 
     def test_redirect(self) -> None:
         """redirect-gateway routes all of what the tunnel has an address for; flags take away and add."""
@@ -67,7 +89,8 @@ class IgnoredTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """A malformed allowed option is ignored by name and leaves the rest alone."""
         options = [
-            "ifconfig", "ifconfig 10.9.0.2", "ifconfig 10.9.0.2 255.0.255.0", "ifconfig x y",
+            "topology", "topology bus", "ifconfig", "ifconfig 10.9.0.2", "ifconfig 10.9.0.2/24 10.9.0.1",
+            "ifconfig 10.9.0.2 255.0.255.0", "ifconfig x y",
             "ifconfig-ipv6 fd00::/129",
             "ifconfig-ipv6", "route", "route 10.1.2.3 255.0.0.0", "route 127.0.0.0 255.0.0.0",
             "route 224.0.0.0 240.0.0.0",

@@ -58,6 +58,18 @@ class NetlinkTests(SynchronousTestCase):
         self.assertRegex(said, r"tun7: <[^>]*\bUP\b")
         self.assertIn("inet 10.9.0.1/24", said)
         self.assertRegex(said, r"inet6 fd00:9::1/64 scope global")
+
+    def test_pair(self) -> None:
+        """An IPv4 address may be one end of a pair; the IPv6 one beside it is none."""
+        said = self.do(
+            """
+            netlink.set_up(device, 1400, IPv4Interface('10.9.0.6/32'), IPv6Interface('fd00:9::6/64'),
+                           other_end=ip_address('10.9.0.5'))
+            show('addr', 'show', 'dev', device)
+            """
+        )
+        self.assertIn("inet 10.9.0.6 peer 10.9.0.5/32", said)
+        self.assertIn("inet6 fd00:9::6/64", said)
         self.assertNotIn("tentative", said)
 
     def test_twice(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime
-from ipaddress import IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,16 @@ class PlanTests(BuildCase):
         self.assertEqual([str(one) for one in DevicePlan("tun", 1500, tunnel.server, ipv6).interfaces()],
                          ["10.87.0.1/24", "fd00:87::1/64"])  # fmt: skip
         self.assertEqual([str(one) for one in DevicePlan("tun", 1500, None, ipv6).interfaces()], ["fd00:87::1/64"])
+
+    def test_pair(self) -> None:
+        """By pairs the device is one end of a pair itself, and the clients' network a route."""
+        network = IPv4Network("10.87.0.0/24")
+        for topology in ("net30", "p2p"):
+            plan = DevicePlan("tun", 1500, network, None, topology=topology)
+            self.assertEqual([str(one) for one in plan.interfaces()], ["10.87.0.1/32"])
+            self.assertEqual((str(plan.other_end()), plan.networks()), ("10.87.0.2", (network,)))
+        plan = DevicePlan("tun", 1500, network, None)
+        self.assertEqual((plan.other_end(), plan.networks()), (None, ()))
 
     def test_pushes(self) -> None:
         """Clients get the timers of keepalive before what [push] says."""

@@ -9,9 +9,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tvpn.config.clientfile import Addressing
 from tvpn.crypto.certificate import Identity
 from tvpn.hub.event import VerdictRequest
 from tvpn.plane.verbs import Endpoint
+from tvpn.service.clientfiles import ClientFiles
 from tvpn.service.policy import ACCEPTED, Policy, judge_device
 from tvpn.session.event import VerdictWanted
 from tvpn.store import device as devices
@@ -71,8 +73,8 @@ class PolicyTests(TestCase):
 
     timeout = 20
 
-    def request(self, identity: Identity) -> VerdictRequest:
-        wanted = VerdictWanted(0, identity, "", "", {})
+    def request(self, identity: Identity, key_id: int = 0) -> VerdictRequest:
+        wanted = VerdictWanted(key_id, identity, "", "", {})
         return VerdictRequest(1, Endpoint("link", ("192.0.2.7", 1194)), wanted)
 
     async def test_store(self) -> None:
@@ -95,3 +97,15 @@ class PolicyTests(TestCase):
         """Without a store everybody comes in whom the CA has signed."""
         verdict = Deferred.fromCoroutine(Policy(None, allow_list=False).authenticate(self.request(KNOWN), PEND))
         self.assertEqual(self.successResultOf(verdict), ACCEPTED)
+
+    async def test_client_file(self) -> None:
+        """The client's own file is read when it comes in, and not at a renegotiation, which gives nothing."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "alice").write_text("iroute 192.168.7.0 255.255.255.0\n")
+        policy = Policy(None, False, client_files=ClientFiles(folder, False, Addressing(None, None)))
+        verdict = await policy.authenticate(self.request(KNOWN), PEND)
+        self.assertEqual((verdict.accepted, str(verdict.config.iroutes[0])), (True, "192.168.7.0/24"))
+        (folder / "alice").write_text("disable\n")
+        self.assertTrue((await policy.authenticate(self.request(KNOWN, key_id=1), PEND)).accepted)
+        self.assertFalse((await policy.authenticate(self.request(KNOWN), PEND)).accepted)

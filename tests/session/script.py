@@ -145,6 +145,7 @@ class ScriptTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(exchange, "TLS", GlassTLS)
+        self.patch(Session, "_judge", lambda session, tls: Identity("issuer", 1, "alice"))
 
     def terms(self, limits: Limits = NEVER, longest_timeout: float = 1.0, max_packet_size: int = 1250) -> Terms:
         return Terms(
@@ -165,7 +166,6 @@ class ScriptTestCase(SynchronousTestCase):
 
     def play(self, script: str, session: Session) -> None:
         self.session = session
-        session._judge = lambda _: Identity("issuer", 1, "alice")  # type: ignore[method-assign]
         self.now = BEGIN
         self.sent: list[ControlPacket] = []
         self.transmit()

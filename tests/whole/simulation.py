@@ -163,9 +163,8 @@ class World:
         server_keys, self.client_keys = keys_of(options.protection)
         plane = Userspace()
         rules = options.rules
-        hub = ServerHub(
-            self.terms(True, options.server_credentials), server_keys, rules, Pool(rules.ipv4, rules.ipv6, {}), plane
-        )
+        pool = Pool(rules.ipv4, rules.ipv6, {}, rules.topology)
+        hub = ServerHub(self.terms(True, options.server_credentials), server_keys, rules, pool, plane)
         self.server = self.nodes[SERVER_PLACE] = Node(self, SERVER_PLACE, plane, hub)
 
     def terms(self, server: bool, credentials: Credentials, ciphers: tuple[str, ...] | None = None) -> Terms:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from tvpn.config import address, word
+from tvpn.config import address, pushable, word
 from tvpn.config.address import Route
 from tvpn.config.draft import Draft
 from tvpn.config.fold import Role
@@ -17,7 +17,8 @@ from tvpn.errors import ConfigError
 
 _SERVER_ONLY = (
     ("push", "lines"), ("transport", "advertise"), ("tunnel", "nat"), ("tunnel", "max_clients"),
-    ("tunnel", "duplicate_cn"), ("transport", "port_share"), ("tls", "verify_client_cert"), ("auth", "policy"),
+    ("tunnel", "duplicate_cn"), ("tunnel", "client_config_dir"), ("tunnel", "ccd_exclusive"),
+    ("transport", "port_share"), ("tls", "verify_client_cert"), ("auth", "policy"),
     ("auth", "username_as_common_name"), ("auth", "auth_gen_token"), ("auth", "auth_gen_token_secret"),
     ("auth", "connect_freq"),
 )  # fmt: skip
@@ -47,6 +48,8 @@ def _check_server(made: Draft, source: Path) -> None:
             "is missing; a server needs a network: server = 10.87.0.0/24 in [tunnel] (OpenVPN: server "
             "10.87.0.0 255.255.255.0)", file=source, option="server",
         )  # fmt: skip
+    if made.values["tunnel"].get("ccd_exclusive") and not made.has("tunnel", "client_config_dir"):
+        raise made.place("tunnel", "ccd_exclusive").error("keeps everybody out without client-config-dir; add it")
     seen: dict[tuple[str, str | None, int], int] = {}
     for listen in made.values["transport"]["listen"]:
         key = (listen.protocol, listen.interface, listen.port)
@@ -157,6 +160,10 @@ def _check_routes(made: Draft, role: Role) -> None:
             if other.gateway == route.gateway and (role == "server" or other.network == route.network):
                 _refuse_overlap(given, route.network, other.network, f"the route of line {earlier.line}")
     for given in made.places.get(("push", "lines"), ()):
+        try:
+            pushable.check_topology(given.arguments[0], tunnel.get("topology", "subnet"))
+        except ValueError as error:
+            raise given.error(str(error)) from None
         pushed = _pushed_route(given)
         for network in own:
             if pushed is not None and pushed.network.prefixlen >= network.prefixlen:

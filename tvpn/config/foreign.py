@@ -57,8 +57,8 @@ _REFUSED = {
     "client-cert-not-required": "it is obsolete; write verify-client-cert none",
     "client-connect client-disconnect client-crresponse learn-address tls-verify tls-export-cert plugin": "scripts "
     "and plugins that decide about clients are not run; delete the line only if nobody is kept out by it",
-    "client-config-dir ccd-exclusive iroute iroute-ipv6 ifconfig-push ifconfig-ipv6-push push-reset "
-    "push-remove": "options per client arrive in a later release; delete the line",
+    "iroute iroute-ipv6 ifconfig-push ifconfig-ipv6-push push-reset push-remove disable": "it belongs to one client; "
+    "name a folder with client-config-dir and write it there, in the client's file",
     "ifconfig ifconfig-ipv6 ifconfig-pool ifconfig-ipv6-pool ifconfig-noexec": "addresses come from server, "
     "server-ipv6 or the server's push; delete the line",
     "server-bridge": "bridging is layer 2 (tap), which tvpn does not carry; use server",

@@ -13,7 +13,8 @@ _TAP = "is layer 2 (tap), which tvpn does not carry; use dev tun"
 SIDE: Callable[[Given], Literal["server", "client"]] = one_of("server", "client")
 INSISTENCE: Callable[[Given], Literal["none", "optional", "require"]] = one_of("none", "optional", "require")
 _PROFILE: Callable[[Given], Literal["legacy", "preferred", "suiteb"]] = one_of("legacy", "preferred", "suiteb")
-_SUBNET: Callable[[Given], Literal["subnet"]] = one_of("subnet")
+Topology = Literal["subnet", "net30", "p2p"]
+topology: Callable[[Given], Topology] = one_of("subnet", "net30", "p2p")
 _NO: Callable[[Given], Literal["no"]] = one_of("no")
 _VERSION: Callable[[Given], Literal["1.2", "1.3"]] = one_of("1.2", "1.3")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
@@ -41,13 +42,6 @@ def mode(given: Given) -> str:
     if given.arguments == ("p2p",):
         raise ValueError("is OpenVPN's point-to-point mode; delete the line and write client or server")
     return one_of("server")(given)
-
-
-def topology(given: Given) -> Literal["subnet"]:
-    """``subnet``."""
-    if single(given) in ("net30", "p2p"):
-        raise ValueError(f"{given.arguments[0]} is for clients older than OpenVPN 2.1; write subnet")
-    return _SUBNET(given)
 
 
 def client_to_client(given: Given) -> bool:

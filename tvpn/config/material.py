@@ -84,6 +84,14 @@ def present(given: Given) -> Path:
     return found
 
 
+def present_folder(given: Given) -> Path:
+    """A folder that is there."""
+    found = path(given)
+    if not os.path.isdir(found):
+        raise ValueError(f"names {found}, which is no folder; make it or correct the path")
+    return found
+
+
 def ignored_file(given: Given) -> str:
     """The name of a file that is never read, such as ``dh``."""
     if given.inline is not None:

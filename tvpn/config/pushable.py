@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from tvpn.config import address, value, word
+from tvpn.config import address, kind, value, word
 from tvpn.config.given import Given
 
 MAX_BYTES = 255
@@ -55,7 +55,7 @@ def _dhcp(given: Given) -> None:
 
 _second = value.number(0, 2**31 - 1)
 SYNTAX: dict[str, Syntax] = {
-    "topology": Syntax(1, 1, "topology subnet", value.one_of("subnet")),
+    "topology": Syntax(1, 1, "topology subnet", kind.topology),
     "tun-ipv6": Syntax(0, 0, "tun-ipv6"),
     "route": Syntax(1, 4, "route 192.0.2.0 255.255.255.0", address.route),
     "route-ipv6": Syntax(1, 3, "route-ipv6 2001:db8::/64", address.route_ipv6),
@@ -101,6 +101,8 @@ SYNTAX: dict[str, Syntax] = {
 def line(given: Given) -> str:
     """One pushed option in OpenVPN's text, checked; a route in CIDR becomes address and mask."""
     text = value.text(given)
+    if not text.isprintable():
+        raise ValueError("has a control character; remove it")
     if "," in text:
         raise ValueError("has a comma, which pushing cannot carry; write several lines")
     words = word.split(text)
@@ -125,3 +127,10 @@ def line(given: Given) -> str:
     if len(text.encode()) > MAX_BYTES:
         raise ValueError(f"has {len(text.encode())} bytes, the limit is {MAX_BYTES}; shorten it")
     return text
+
+
+def check_topology(option: str, topology: kind.Topology) -> None:
+    """Raises ValueError where a pushed option contradicts the server's topology."""
+    name, *rest = option.split()
+    if name == "topology" and rest != [topology]:
+        raise ValueError(f"contradicts the server's topology {topology}; remove the line, tvpn pushes the right one")

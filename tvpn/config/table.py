@@ -15,7 +15,7 @@ from typing import Any, Literal
 from tvpn.config import address, certificate, kind, login, pushable, value
 from tvpn.config.address import Listen, Remote, Route
 from tvpn.config.foreign import FOREIGN
-from tvpn.config.material import Material, credentials, folder, ignored_file, material, present
+from tvpn.config.material import Material, credentials, folder, ignored_file, material, present, present_folder
 from tvpn.config.option import Entry, aspect, entries, option, options
 
 DAY = 86400
@@ -74,7 +74,9 @@ class Tunnel:
 
     dev: str = option(kind.device, "tun", "name of the tun device; plain tun takes the next free number")
     dev_type: str | None = option(kind.device_type, None, "tun, for a device whose name does not begin so")
-    topology: Literal["subnet"] = option(kind.topology, "subnet", "how clients are addressed")
+    topology: kind.Topology = option(
+        kind.topology, "subnet", "how clients are addressed: subnet, or as stock before 2.7 by pairs: net30, p2p"
+    )
     server: IPv4Network | None = option(
         address.server,
         None,
@@ -103,6 +105,10 @@ class Tunnel:
     )
     max_clients: int = option(value.number(1, 65536), 1024, "clients at the same time")
     duplicate_cn: bool = option(value.flag, False, "let one certificate connect several times at once")
+    client_config_dir: Path | None = option(
+        present_folder, None, "folder with a file for each client (named by its common name) or DEFAULT for the others"
+    )
+    ccd_exclusive: bool = option(value.flag, False, "refuse a client that has no file of its own there")
     client_to_client: bool = option(kind.client_to_client, False, "let clients reach each other; only no for now")
     route: tuple[Route, ...] = options(address.route, "route into the tunnel on this side: NET/BITS [GATEWAY [METRIC]]")
     route_ipv6: tuple[Route, ...] = options(address.route_ipv6, "the same for IPv6")

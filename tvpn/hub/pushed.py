@@ -17,7 +17,7 @@ REDIRECT_V6 = (IPv6Network("::/3"), IPv6Network("2000::/4"), IPv6Network("3000::
 
 #: Spoken to other layers or other systems: no effect here, and no reason to mention them.
 _SILENT = frozenset(
-    {"peer-id", "cipher", "protocol-flags", "key-derivation", "push-continuation", "tun-ipv6", "topology",
+    {"peer-id", "cipher", "protocol-flags", "key-derivation", "push-continuation", "tun-ipv6",
      "auth-token", "auth-token-user", "register-dns", "block-outside-dns", "persist-key", "persist-tun"}
 )  # fmt: skip
 
@@ -28,6 +28,9 @@ class Tunnel:
 
     ipv4: IPv4Interface | None = None
     ipv6: IPv6Interface | None = None
+    other_end: IPv4Address | None = None
+    """The address at the other end where there is a pair and no network (topology net30 and p2p)."""
+    topology: str = "net30"
     gateway: IPv4Address | None = None
     routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
     redirects: bool = False
@@ -41,7 +44,8 @@ def read_pushed(options: Iterable[str]) -> Tunnel:
     """The tunnel these pushed options describe; a malformed or unknown one is ignored by name."""
     tunnel = Tunnel()
     flags: set[str] = set()
-    for option in options:
+    # What an ifconfig means depends on the topology, wherever that stands.
+    for option in sorted(options, key=lambda option: option.split()[:1] != ["topology"]):
         word, *values = option.split() or [""]
         try:
             if word in ("redirect-gateway", "redirect-private"):
@@ -66,8 +70,18 @@ def _redirect(tunnel: Tunnel, flags: set[str]) -> None:
         tunnel.routes.extend(REDIRECT_V6)
 
 
+def _topology(tunnel: Tunnel, values: list[str]) -> None:
+    if values not in (["subnet"], ["net30"], ["p2p"]):
+        raise ValueError("no topology")
+    tunnel.topology = values[0]
+
+
 def _ifconfig(tunnel: Tunnel, values: list[str]) -> None:
-    tunnel.ipv4 = IPv4Interface(f"{values[0]}/{values[1]}")
+    # Without a word about it stock means net30; an address behind 255 can only be a mask.
+    if tunnel.topology == "subnet" or values[1].startswith("255."):
+        tunnel.ipv4, tunnel.other_end = IPv4Interface(f"{values[0]}/{values[1]}"), None
+    else:
+        tunnel.ipv4, tunnel.other_end = IPv4Interface(f"{IPv4Address(values[0])}/32"), IPv4Address(values[1])
 
 
 def _ifconfig_ipv6(tunnel: Tunnel, values: list[str]) -> None:
@@ -113,6 +127,7 @@ def _number(values: list[str], least: int, most: int) -> int:
 
 
 _READERS = {
+    "topology": _topology,
     "ifconfig": _ifconfig,
     "ifconfig-ipv6": _ifconfig_ipv6,
     "route": _route,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tvpn.crypto.certificate import Identity
-from tvpn.hub.pool import Lease
 from tvpn.plane.verbs import Address, Endpoint
 from tvpn.session.server import ServerSession
 
@@ -25,7 +24,6 @@ class Member:
     since: float
     peer: int | None = None
     joined: bool = False
-    lease: Lease | None = None
     scheduled: float | None = None
     counted: Address | None = None
     """Under which address it counts as half-open."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from tvpn.config.clientfile import ClientConfig
+from tvpn.config.kind import Topology
 from tvpn.crypto.seal import OVERHEAD
 from tvpn.plane.verbs import Endpoint, PeerSpec
 
@@ -27,19 +29,21 @@ class ServerRules:
     tun_mtu: int = 1500
     max_clients: int = 1024
     duplicate_cn: bool = False
+    topology: Topology = "subnet"
     connect_freq: tuple[int, int] | None = None
     """So many new sessions of one source prefix in so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``reason`` is for the log, ``told`` for the client, ``push`` for this client alone."""
+    """``reason`` is for the log, ``told`` for the client; ``push`` and ``config`` are for this client alone."""
 
     accepted: bool
     reason: str = ""
     told: str | None = None
     push: tuple[str, ...] = ()
     temporary: bool = False
+    config: ClientConfig = field(default_factory=ClientConfig)
 
 
 def inner_mss(mssfix: int, endpoint: Endpoint, wire_peer_id: int | None, stream: bool = False) -> int:

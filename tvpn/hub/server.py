@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tvpn.config.clientfile import ClientConfig
 from tvpn.errors import Drop
 from tvpn.hub.door import ControlKeys, Door
 from tvpn.hub.event import Complaint, HangUp, HubEvent, Joined, Leased, Left, Moved, ResponseGiven, VerdictRequest
+from tvpn.hub.home import Home, Homes
+from tvpn.hub.offer import options_for
 from tvpn.hub.pool import Pool
 from tvpn.hub.prefix import Buckets, Crowd, Tally, prefix_of
 from tvpn.hub.roster import Member, Roster
@@ -42,7 +45,7 @@ class ServerHub:
         self.roster = Roster()
         self.drops: dict[str, int] = {}
         self._rules = rules
-        self._pool = pool
+        self._homes = Homes(rules, pool)
         self._plane = plane
         self._door = Door(terms, keys, lambda: self._half_open.total < MOST_UNPROVEN)
         self._tally = Tally()
@@ -181,9 +184,7 @@ class ServerHub:
         if member.peer is not None:
             self._plane.remove(member.peer)
             self.roster.unseat(member)
-        if member.lease is not None:
-            (self._pool.forget if self._rules.duplicate_cn else self._pool.give_back)(member.lease)
-            member.lease = None
+        self._homes.leave(member.number)
 
     def _dismiss(self, member: Member, reason: str, now: float) -> None:
         """End a session without a word to the peer."""
@@ -229,51 +230,50 @@ class ServerHub:
             member.session.refuse(reason, "the server is full", now, temporary=True)
             return
         lease_key = f"{identity.key}#{member.number}" if self._rules.duplicate_cn else identity.key
-        lease = member.lease = self._pool.take(lease_key)
-        if lease is None:
-            member.session.refuse("the address pool is exhausted", "no free address", now, temporary=True)
+        home = self._settle(member, lease_key, verdict.config, now)
+        if home is None:
             return
         peer = self.roster.seat(member)
         self._stop_counting(member)
-        member.session.admit([*self._pushes(member), *verdict.push], peer, now)
+        member.session.admit(options_for(self._rules, home, verdict, member.session.peer_info), peer, now)
         if member.session.agreement is None:
             return
-        self._plane.add(peer, member.endpoint, self._spec(member), now)
-        if not self._rules.duplicate_cn:
-            self._events.append(Leased(lease_key, lease.index))
+        self._plane.add(peer, member.endpoint, self._spec(member, home), now)
+        if home.lease is not None and not self._rules.duplicate_cn:
+            self._events.append(Leased(lease_key, home.lease.index))
         member.joined = True
-        self._events.append(Joined(member.number, member.name, member.endpoint, lease.texts))
+        self._events.append(Joined(member.number, member.name, member.endpoint, home.texts))
+
+    def _settle(self, member: Member, lease_key: str, config: ClientConfig, now: float) -> Home | None:
+        """A home for the member; None when it was refused since another client lives there, or all places are taken."""
+        session = member.session
+        while (clash := self._homes.clash(config)) is not None:
+            occupant = self.roster.get(clash.member)
+            if occupant is None or occupant.session.identity != session.identity:
+                who = occupant.name if occupant is not None else "another client"
+                reason = f"{who} lives at {clash.claimed} already; give one of the two another in its client file"
+                session.refuse(reason, "your address is in use", now, temporary=True)
+                return None
+            self._dismiss(occupant, "replaced by a newer connection", now)
+        home = self._homes.settle(member.number, lease_key, config)
+        if home is None:
+            session.refuse("the address pool is exhausted", "no free address", now, temporary=True)
+        return home
 
     def _make_way(self, member: Member, now: float) -> None:
         """Earlier sessions at the same endpoint, and of the same device unless duplicate-cn, end here."""
         for rival in self.roster.rivals(member, same_device=not self._rules.duplicate_cn):
             self._dismiss(rival, "replaced by a newer connection", now)
 
-    def _pushes(self, member: Member) -> list[str]:
-        """The global options, and what belongs to the address."""
-        rules, lease = self._rules, member.lease
-        push: list[str] = []
-        if rules.ipv4 is not None:
-            push += [f"route-gateway {rules.ipv4.network_address + 1}", "topology subnet"]
-        if rules.ipv6 is not None:
-            push.append("tun-ipv6")
-        push += [option for option in rules.push if rules.ipv6 is not None or not option.startswith("route-ipv6 ")]
-        if lease is not None and lease.ipv6 is not None and rules.ipv6 is not None:
-            gateway = rules.ipv6.network_address + 1
-            push.append(f"ifconfig-ipv6 {lease.ipv6}/{rules.ipv6.prefixlen} {gateway}")
-        if lease is not None and lease.ipv4 is not None and rules.ipv4 is not None:
-            push.append(f"ifconfig {lease.ipv4} {rules.ipv4.netmask}")
-        if "IV_MTU" in member.session.peer_info:
-            push.append(f"tun-mtu {rules.tun_mtu}")
-        return push
-
-    def _spec(self, member: Member) -> PeerSpec:
+    def _spec(self, member: Member, home: Home) -> PeerSpec:
         rules, agreement = self._rules, member.session.agreement
         wire_peer_id = agreement.peer_id if agreement is not None else None
-        addresses = member.lease.packed if member.lease is not None else ()
         stream = member.endpoint in self._streams
         mss = inner_mss(rules.mssfix, member.endpoint, wire_peer_id, stream)
-        return replace(rules.plane, addresses=addresses, wire_peer_id=wire_peer_id, mss=mss, is_stream=stream)
+        return replace(
+            rules.plane, addresses=home.addresses, networks=home.networks, wire_peer_id=wire_peer_id, mss=mss,
+            is_stream=stream,
+        )  # fmt: skip
 
     # What goes out
 

@@ -27,12 +27,15 @@ class Netlink:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ip.close()
 
-    def set_up(self, device: str, mtu: int, *addresses: IPv4Interface | IPv6Interface | None) -> None:
-        """Give a device its addresses and MTU and bring it up."""
+    def set_up(
+        self, device: str, mtu: int, *addresses: IPv4Interface | IPv6Interface | None,
+        other_end: IPv4Address | None = None,
+    ) -> None:  # fmt: skip
+        """Give a device its addresses and MTU and bring it up; ``other_end`` is the pair of its IPv4 address."""
         index = self._index(device)
         for address in addresses:
             if address is not None:
-                self._try(f"give {device} the address {address}", self._add_address, index, address)
+                self._try(f"give {device} the address {address}", self._add_address, index, address, other_end)
         self._try(f"bring {device} up", self._ip.link, "set", index=index, mtu=mtu, state="up")
 
     def add_route(self, network: Network, device: str) -> None:
@@ -68,10 +71,15 @@ class Netlink:
             raise TvpnError(f"there is no device {device}")
         return int(found[0])
 
-    def _add_address(self, index: int, address: IPv4Interface | IPv6Interface) -> None:
+    def _add_address(
+        self, index: int, address: IPv4Interface | IPv6Interface, other_end: IPv4Address | None
+    ) -> None:
         # IFA_F_NODAD: nobody else can have an address on a point-to-point device, and waiting would lose packets.
-        flags = {"flags": 0x02} if isinstance(address, IPv6Interface) else {}
-        self._ip.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
+        more: dict[str, Any] = {"flags": 0x02} if isinstance(address, IPv6Interface) else {}
+        whole = str(address.ip)
+        if isinstance(address, IPv4Interface) and other_end is not None:
+            more, whole = {"local": whole}, str(other_end)
+        self._ip.addr("add", index=index, address=whole, prefixlen=address.network.prefixlen, **more)
 
     def _try(self, what: str, call: Any, *args: Any, **kwargs: Any) -> None:
         try:

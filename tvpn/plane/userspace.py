@@ -67,7 +67,7 @@ class Userspace:
         record = PlanePeer(peer, endpoint, spec, now)
         self._peers[peer] = record
         self._by_endpoint[endpoint] = record
-        self._routes.add(spec.addresses, peer)
+        self._routes.add(spec.addresses, peer, spec.networks)
         if spec.is_server:
             self._server = record
         own = deadline_of(record)

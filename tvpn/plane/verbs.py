@@ -23,6 +23,8 @@ class Endpoint(NamedTuple):
     local: bytes = b""
 
 
+#: A network inside the tunnel: its packed first address and its length in bits.
+Network = tuple[bytes, int]
 #: A packet of the TUN device with the virtio header beside it; the header is empty without offloads.
 TunPacket = tuple[bytes, bytes]
 #: What arrived: (address, local address, segment size or 0, buffer); a buffer holds one datagram or several equal ones.
@@ -50,6 +52,8 @@ class PeerSpec:
     """The peer is our server: all we send goes to it, it may send from any address, and it does not float."""
     is_stream: bool = False
     """The peer is on a TCP connection: it does not float, and a packet that does not open ends it."""
+    networks: tuple[Network, ...] = ()
+    """What lies behind the peer: it may send from there."""
 
 
 @dataclass(slots=True)

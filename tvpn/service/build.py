@@ -17,6 +17,7 @@ from typing import Any
 from twisted.application.service import MultiService
 
 from tvpn.config import Settings
+from tvpn.config.clientfile import Addressing
 from tvpn.errors import ConfigError, TvpnError
 from tvpn.hub.client import Backoff, ClientHub
 from tvpn.hub.pool import Pool
@@ -27,6 +28,7 @@ from tvpn.net.terminal import has_terminal
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
 from tvpn.service.client import ClientService, Login
+from tvpn.service.clientfiles import ClientFiles
 from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
 from tvpn.service.terms import (
@@ -97,15 +99,19 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     plane = Userspace()
     rules = ServerRules(
         tunnel.server, ipv6, _server_pushes(settings), peer_spec(settings),
-        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn, settings.auth.connect_freq,
+        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn, tunnel.topology,
+        settings.auth.connect_freq,
     )  # fmt: skip
-    hub = ServerHub(terms, server_keys(settings, state), rules, Pool(tunnel.server, ipv6, leases), plane)
+    pool = Pool(tunnel.server, ipv6, leases, tunnel.topology)
+    hub = ServerHub(terms, server_keys(settings, state), rules, pool, plane)
     database = None if database_path is None else Database(database_path, reactor)
     authenticate = None if settings.auth.policy is None else load_policy(settings.auth.policy)
-    external = terms.tokens is not None and terms.tokens.external
-    policy = Policy(database, state is not None, authenticate, terms.limits.deferral, reactor, external)
+    policy = Policy(
+        database, state is not None, authenticate, terms.limits.deferral, reactor,
+        judges_tokens=terms.tokens is not None and terms.tokens.external, client_files=_client_files(settings, ipv6),
+    )  # fmt: skip
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
-    device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes)
+    device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes, tunnel.topology)
     shared = settings.transport.port_share
     share = None if shared is None else Share(reactor, shared.host, shared.port)
     listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])
@@ -113,6 +119,14 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
         reactor, hub, plane, policy, database, device, listen, tunnel.nat, settings.log.verb,
         None if state is None else holder, _notes(settings, state), share,
     )  # fmt: skip
+
+
+def _client_files(settings: Settings, ipv6: IPv6Network | None) -> ClientFiles | None:
+    tunnel = settings.tunnel
+    if tunnel.client_config_dir is None:
+        return None
+    addressing = Addressing(tunnel.server, ipv6, tunnel.topology)
+    return ClientFiles(tunnel.client_config_dir, tunnel.ccd_exclusive, addressing)
 
 
 def _remembered(path: Path | None, settings: Settings) -> tuple[dict[str, int], IPv6Network | None]:

@@ -226,7 +226,7 @@ class ClientService(Service):
         self.tun = TunDevice(descriptor, name, mtu, self._reactor, self.pump.from_tun, self._vanished)
         self.tunnel = tunnel
         with Netlink() as netlink:
-            netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6)
+            netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
             if tunnel.redirects and self.hub.endpoint is not None:
                 self._bypass = netlink.add_bypass(ip_address(str(self.hub.endpoint.address[0]).partition("%")[0]))
             for route in (*tunnel.routes, *self._routes):

@@ -26,6 +26,7 @@ from tvpn.crypto.token import TokenState
 from tvpn.errors import TvpnError
 from tvpn.hub.event import VerdictRequest
 from tvpn.hub.rules import Verdict
+from tvpn.service.clientfiles import ClientFiles
 from tvpn.service.interview import Authenticate, CannotAskError, Client, Interview
 from tvpn.store.database import Cursor, Database
 from tvpn.store.device import find_by_serial
@@ -73,6 +74,7 @@ class Policy:
     def __init__(
         self, database: Database | None, allow_list: bool, authenticate: Authenticate | None = None,
         deadline: float = 60.0, reactor: Any = None, judges_tokens: bool = False,
+        client_files: ClientFiles | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._allow_list = allow_list
@@ -80,6 +82,7 @@ class Policy:
         self._deadline = deadline
         self._reactor = reactor
         self._judges_tokens = judges_tokens
+        self._client_files = client_files
         self._interviews: dict[int, Interview] = {}
 
     async def authenticate(self, request: VerdictRequest, pend: Pend) -> Verdict:
@@ -90,6 +93,8 @@ class Policy:
         known = wanted.token is TokenState.AUTHENTICATED and not self._judges_tokens
         if verdict.accepted and self._authenticate is not None and not known:
             verdict = await self._interview(self._authenticate, request, pend)
+        if verdict.accepted and self._client_files is not None and wanted.key_id == 0:
+            verdict = self._client_files.grant(verdict, wanted.identity.name)
         return verdict
 
     async def _interview(self, authenticate: Authenticate, request: VerdictRequest, pend: Pend) -> Verdict:

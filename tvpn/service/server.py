@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
+from tvpn.config.kind import Topology
 from tvpn.errors import TvpnError
 from tvpn.hub.event import HubEvent, Leased, ResponseGiven, VerdictRequest
 from tvpn.hub.rules import Verdict
@@ -70,15 +71,25 @@ class DevicePlan:
     ipv4: IPv4Network | None
     ipv6: IPv6Network | None
     routes: tuple[IPv4Network | IPv6Network, ...] = ()
+    topology: Topology = "subnet"
 
     def interfaces(self) -> Sequence[IPv4Interface | IPv6Interface]:
-        """The server's own address is the first of each network."""
+        """The server's own address is the first of each network; it stands alone where clients come by pairs."""
         own: list[IPv4Interface | IPv6Interface] = []
         if self.ipv4 is not None:
-            own.append(IPv4Interface((self.ipv4.network_address + 1, self.ipv4.prefixlen)))
+            length = self.ipv4.prefixlen if self.topology == "subnet" else 32
+            own.append(IPv4Interface((self.ipv4.network_address + 1, length)))
         if self.ipv6 is not None:
             own.append(IPv6Interface((self.ipv6.network_address + 1, self.ipv6.prefixlen)))
         return own
+
+    def other_end(self) -> IPv4Address | None:
+        """The second address of the IPv4 network where the device is one end of a pair."""
+        return None if self.topology == "subnet" or self.ipv4 is None else self.ipv4.network_address + 2
+
+    def networks(self) -> Sequence[IPv4Network]:
+        """The clients' network where no address of the device brings it along."""
+        return () if self.topology == "subnet" or self.ipv4 is None else (self.ipv4,)
 
 
 class ServerService(Service):
@@ -137,8 +148,8 @@ class ServerService(Service):
         self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished)
         self.pump.attach(self.tun)
         with Netlink() as netlink:
-            netlink.set_up(name, plan.mtu, *plan.interfaces())
-            for route in plan.routes:
+            netlink.set_up(name, plan.mtu, *plan.interfaces(), other_end=plan.other_end())
+            for route in (*plan.networks(), *plan.routes):
                 netlink.add_route(route, name)
         self._raise_firewall(name)
 

@@ -150,12 +150,12 @@ class Issuer:
             builder = builder.add_extension(extension, critical)
         return builder.sign(self.key, hashes.SHA256())
 
-    def revoke(self, *papers: Paper) -> str:
-        """A revocation list with these certificates, PEM."""
+    def revoke(self, *certificates: x509.Certificate, ends: float = 30) -> str:
+        """A revocation list with these certificates, PEM; it is good for that many days."""
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.name)
-        builder = builder.last_update(NOW - timedelta(days=1)).next_update(NOW + timedelta(days=30))
-        for paper in papers:
-            revoked = x509.RevokedCertificateBuilder().serial_number(paper.leaf.serial_number)
+        builder = builder.last_update(NOW - timedelta(days=1)).next_update(NOW + timedelta(days=ends))
+        for certificate in certificates:
+            revoked = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
             builder = builder.add_revoked_certificate(revoked.revocation_date(NOW - timedelta(hours=1)).build())
         return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 

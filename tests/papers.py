@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from OpenSSL import SSL, crypto
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 Extension = tuple[x509.ExtensionType, bool]
@@ -98,6 +99,21 @@ class Paper:
 
 def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
+
+
+def stubborn_context(chain: Sequence[str], key: str) -> SSL.Context:
+    """A client that shows what it is given (PEM), however weak, and trusts every server."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
+    context.set_verify(SSL.VERIFY_NONE)
+    if chain:
+        # Through OpenSSL, which reads more than the library for certificates does.
+        leaf, *others = (crypto.load_certificate(crypto.FILETYPE_PEM, each.encode()) for each in chain)
+        context.use_certificate(leaf)
+        for each in others:
+            context.add_extra_chain_cert(each)
+        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, key.encode()))
+    return context
 
 
 def key_text(key: Key) -> str:

@@ -30,6 +30,7 @@ from tests.papers import (
     USAGE,
     Issuer,
     Paper,
+    as_version,
     constraint,
     purposes,
     self_signed,
@@ -129,9 +130,9 @@ BAD_NAMES = {
     "no subject": ROOT.issue(),
     "65 letters": ROOT.issue("x" * 65),
 }
-#: The genuine openvpn writes _ for some of these characters; here nobody with such a name comes in (hardening C-13),
-#: nor with a name that is empty or not Unicode.
-CONTROL_CHARACTERS = {
+#: The genuine openvpn writes _ for some of these characters; here nobody with such a name comes in, nor with a name
+#: that is empty or not Unicode, nor with a version that does not go with extensions (RFC 5280 section 4.1.2.1).
+STRICTER = {
     "NUL": ROOT.issue("al\0ice"),
     "line feed": ROOT.issue("al\nice"),
     "carriage return": ROOT.issue("al\rice"),
@@ -142,6 +143,8 @@ CONTROL_CHARACTERS = {
     "line feed in SAN": ROOT.issue("alice", extensions=(*ORDINARY, san("a\nb@c"))),
     "line feed elsewhere": ROOT.issue("alice", "O=a\nb"),
     "empty name": ROOT.issue("CN="),
+    "version 2": ROOT.issue("alice", edit=as_version(2)),
+    "version 4": ROOT.issue("alice", edit=as_version(4)),
     "Latin-1": ROOT.issue("alicexyz", edit=with_bytes(b"\x0c\x08alicexyz", b"\x14\x08alic\xe9xyz")),
 }
 MALLORY = self_signed("mallory")
@@ -235,7 +238,7 @@ class MatrixTests(SynchronousTestCase):
         lists = ROOT.revoke(revoked.leaf, fallen.certificate)
         table = Table({**GOOD, **GOOD_NAMES}, {
             **BAD, **BAD_CHAINS, **BAD_NAMES, "revoked": revoked, "below a revoked one": fallen.issue("alice"),
-        }, CONTROL_CHARACTERS)  # fmt: skip
+        }, STRICTER)  # fmt: skip
         self.assertGreaterEqual(len(table.papers), 30)
         self.judge(table, *authorities(ROOT), *inline("crl-verify", lists), "remote-cert-tls client")
 

@@ -42,7 +42,7 @@ class DowngradeTests(SynchronousTestCase):
             self.assertNotIn("Traceback", server.output)
 
     def test_weak_servers(self) -> None:
-        """C-14: our client joins none of these servers and says why; those that share no TLS with us only fall silent."""
+        """C-14: our client joins none of these servers and says why; some, sharing no TLS with us, just fall silent."""
         silent, refused = "the TLS handshake did not finish", "refused us: Data channel cipher negotiation failed"
         for lines, reason in (
             *((lines, silent) for lines, _ in (TLS[1], TLS[2])),

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from OpenSSL import SSL, crypto
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 Extension = tuple[x509.ExtensionType, bool]
@@ -100,6 +101,21 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
+def stubborn_context(chain: Sequence[str], key: str) -> SSL.Context:
+    """A client that shows what it is given (PEM), however weak, and trusts every server."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
+    context.set_verify(SSL.VERIFY_NONE)
+    if chain:
+        # Through OpenSSL, which reads more than the library for certificates does.
+        leaf, *others = (crypto.load_certificate(crypto.FILETYPE_PEM, each.encode()) for each in chain)
+        context.use_certificate(leaf)
+        for each in others:
+            context.add_extra_chain_cert(each)
+        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, key.encode()))
+    return context
+
+
 def key_text(key: Key) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -150,12 +166,12 @@ class Issuer:
             builder = builder.add_extension(extension, critical)
         return builder.sign(self.key, hashes.SHA256())
 
-    def revoke(self, *papers: Paper) -> str:
-        """A revocation list with these certificates, PEM."""
+    def revoke(self, *certificates: x509.Certificate, ends: float = 30) -> str:
+        """A revocation list with these certificates, PEM; it is good for that many days."""
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.name)
-        builder = builder.last_update(NOW - timedelta(days=1)).next_update(NOW + timedelta(days=30))
-        for paper in papers:
-            revoked = x509.RevokedCertificateBuilder().serial_number(paper.leaf.serial_number)
+        builder = builder.last_update(NOW - timedelta(days=1)).next_update(NOW + timedelta(days=ends))
+        for certificate in certificates:
+            revoked = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
             builder = builder.add_revoked_certificate(revoked.revocation_date(NOW - timedelta(hours=1)).build())
         return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import re
-import time
 from dataclasses import replace
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import Signer
-from tests.papers import ORDINARY, USAGE, Issuer, Paper, purposes, self_signed, shapeless_key, with_sha1
-from tvpn.crypto.certificate import Requirements, judge
-from tvpn.crypto.tls import TLS, Credentials, Insistence, Strength, build_context
+from tvpn.crypto.tls import TLS, Credentials, Strength, build_context
 from tvpn.errors import PeerError
 
 SIGNER, FOREIGN = Signer(), Signer("Foreign CA")
 SERVER, CLIENT = SIGNER.issue("server", "server"), SIGNER.issue("alice")
-STRANGER = replace(FOREIGN.issue("mallory"), ca=SIGNER.pem)
-PAPERS = Issuer()
-ANY, OLD = Strength(), Strength(maximum="1.2")
-VERSION_NUMBERS = {
-    "1.0": SSL.TLS1_VERSION, "1.1": SSL.TLS1_1_VERSION, "1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION
-}  # fmt: skip
+OLD = Strength(maximum="1.2")
 VERSIONS = {"1.2": "TLSv1.2", "1.3": "TLSv1.3"}
 
 
@@ -159,203 +146,6 @@ class RefusalTests(SynchronousTestCase):
         client, server = sides()
         talk(client, server)
         self.assertRaises(PeerError, server.receive, b"\x17\x03\x03\0\x20" + bytes(32))
-
-
-class InsistenceTests(SynchronousTestCase):
-    """verify-client-cert: what a server asks of its clients, in both versions of TLS."""
-
-    def chain(self, insistence: Insistence, version: str, client: Credentials | None) -> list[str] | PeerError:
-        """The names in the chain that the server has in the end, or its reason against the client."""
-        context = build_context(CLIENT, Strength(maximum=version))
-        if client is None:
-            # Nothing of ours makes a client without certificate.
-            context = SSL.Context(SSL.TLS_METHOD)
-            context.set_max_proto_version(SSL.TLS1_2_VERSION if version == "1.2" else SSL.TLS1_3_VERSION)
-        elif client is not CLIENT:
-            context = build_context(client, Strength(maximum=version))
-        caller = TLS(context, server=False)
-        server = TLS(build_context(SERVER, Strength(maximum=version), insistence=insistence), server=True)
-        try:
-            talk(caller, server)
-        except PeerError as error:
-            return error
-        self.assertTrue(server.established)
-        return [certificate.subject.rfc4514_string() for certificate in server.chain]
-
-    def test_none(self) -> None:
-        """none: no certificate is asked for, so that even a good one is not seen and a foreign one does not hurt."""
-        for version in VERSIONS:
-            for client in (None, CLIENT, STRANGER):
-                self.assertEqual(self.chain("none", version, client), [])
-
-    def test_optional(self) -> None:
-        """optional: without certificate one gets through, with a good one it is seen, with another's CA refused."""
-        for version in VERSIONS:
-            self.assertEqual(self.chain("optional", version, None), [])
-            self.assertEqual(self.chain("optional", version, CLIENT), ["CN=alice", "CN=Test CA"])
-            self.assertIn("not signed by our CA", str(self.chain("optional", version, STRANGER)))
-
-    def test_require(self) -> None:
-        """require, the default: nobody gets through without a certificate, nor with another CA's."""
-        for version in VERSIONS:
-            self.assertIn("the peer showed no certificate", str(self.chain("require", version, None)))
-            self.assertEqual(self.chain("require", version, CLIENT), ["CN=alice", "CN=Test CA"])
-            self.assertIn("not signed by our CA", str(self.chain("require", version, STRANGER)))
-
-    def test_nobody_is_refused_by_the_judge(self) -> None:
-        """An empty chain is nobody: who has no other proof of that client refuses it."""
-        error = self.assertRaises(PeerError, judge, self.chain("none", "1.3", None), Requirements(), 0.0)
-        self.assertIn("showed no certificate", str(error))
-
-
-def unjudged(paper: Paper | None, strength: Strength = ANY) -> SSL.Context:
-    """A client that shows whatever it has, and whose own opinion of the server does not matter."""
-    context = SSL.Context(SSL.TLS_METHOD)
-    context.set_max_proto_version(VERSION_NUMBERS[strength.maximum or "1.3"])
-    context.set_cipher_list((strength.ciphers or "DEFAULT@SECLEVEL=0").encode())
-    if paper is not None:
-        leaf, *chain = (crypto.load_certificate(crypto.FILETYPE_PEM, each.encode()) for each in paper.texts)
-        context.use_certificate(leaf)
-        for extra in chain:
-            context.add_extra_chain_cert(extra)
-        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, paper.key.encode()))
-    return context
-
-
-class PaperTests(SynchronousTestCase):
-    """A server of this authority, visited with papers of all kinds."""
-
-    def setUp(self) -> None:
-        server = PAPERS.issue("server", extensions=(USAGE, purposes(ExtendedKeyUsageOID.SERVER_AUTH)))
-        self.credentials = Credentials(PAPERS.text, "".join(server.texts), server.key)
-
-    def visited(self, paper: Paper | None, strength: Strength = ANY, without_ca: bool = False) -> TLS | PeerError:
-        """The server's side after the handshake, or its reason."""
-        credentials = replace(self.credentials, ca="") if without_ca else self.credentials
-        server = TLS(build_context(credentials, strength), server=True)
-        client = TLS(unjudged(paper), server=False)
-        try:
-            talk(client, server)
-        except PeerError as error:
-            return error
-        self.assertTrue(server.established)
-        return server
-
-    def passes(self, paper: Paper | None, strength: Strength = ANY, without_ca: bool = False) -> bool:
-        return isinstance(self.visited(paper, strength, without_ca), TLS)
-
-
-class ProfileTests(PaperTests):
-    """tls-cert-profile: what cryptography in certificates is strong enough (protocol: key-exchange.md 1)."""
-
-    def test_levels(self) -> None:
-        """Each profile takes what it should and refuses the next weaker."""
-        papers = {
-            "sha1": PAPERS.issue("a", edit=with_sha1, digest=hashes.SHA1()),
-            "rsa1024": PAPERS.issue("a", key=rsa.generate_private_key(65537, 1024)),
-            "rsa2048": PAPERS.issue("a", key=rsa.generate_private_key(65537, 2048)),
-            "p256": PAPERS.issue("a"),
-        }
-        for profile, passing in (
-            ("legacy", {"rsa1024", "rsa2048", "p256"}),
-            ("preferred", {"rsa2048", "p256"}),
-            ("suiteb", {"p256"}),
-        ):
-            for ciphers in (None, "DEFAULT:@SECLEVEL=0"):
-                strength = Strength(profile=profile, ciphers=ciphers)
-                self.assertEqual({name for name, paper in papers.items() if self.passes(paper, strength)}, passing)
-
-    def test_ciphers(self) -> None:
-        """suiteb leaves TLS 1.2 two ciphers, if tls-cipher does not name others."""
-        context = build_context(self.credentials, Strength(profile="suiteb"))
-        names = [name for name in SSL.Connection(context, None).get_cipher_list() if not name.startswith("TLS_")]
-        self.assertEqual(names, ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"])
-
-
-class FingerprintTests(PaperTests):
-    def test_without_authority(self) -> None:
-        """Without a CA any certificate gets through to be judged by its fingerprint, but none at all does not."""
-        for paper in (self_signed("alice"), Issuer("Other CA").issue("bob"), PAPERS.issue("late", ends=-0.5)):
-            visited = self.visited(paper, without_ca=True)
-            self.assertIsInstance(visited, TLS)
-            self.assertEqual(visited.chain[0], paper.leaf)
-        self.assertFalse(self.passes(None, without_ca=True))
-        self.assertFalse(self.passes(self_signed("alice")))
-
-
-class BombTests(PaperTests):
-    """D-12: certificates that are made to cost."""
-
-    def test_depth(self) -> None:
-        """D-12: a chain of 16 certificates, the CA's included, gets through; one of 17 does not, nor a longer one."""
-        issuer, verdicts = PAPERS, {}
-        for length in range(2, 21):
-            verdicts[length] = self.passes(issuer.issue("alice"))
-            issuer = issuer.below(f"Level {length}")
-        self.assertEqual([length for length, passes in verdicts.items() if passes], list(range(2, 17)))
-
-    def test_large(self) -> None:
-        """D-12: too many bytes, a key of 16384 bits, 10000 names: each is refused within 20 ms of the server's time."""
-        filler = [x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(size)) for size in (10**5, 10**6)]
-        names = x509.SubjectAlternativeName([x509.DNSName(f"{number:x}") for number in range(10_000)])
-        for paper, reason in (
-            (self_signed("alice", (*ORDINARY, (filler[0], False))), "not signed by our CA"),
-            (PAPERS.issue("alice", extensions=(*ORDINARY, (filler[1], False))), "excessive message size"),
-            (self_signed("alice", (*ORDINARY, (names, False))), "not signed by our CA"),
-            (Issuer("Other CA").issue("alice", key=shapeless_key(16384)), "not signed by our CA"),
-            (PAPERS.issue("alice", key=shapeless_key(16384)), "TLS handshake failed"),
-        ):
-            self.assertIn(reason, str(self.visited(paper)))
-            self.assertLess(self.cost(paper), 0.02, reason)
-
-    def cost(self, paper: Paper) -> float:
-        """The least of three times, in seconds, that the server takes to refuse this visit."""
-        return min(self._cost(paper) for _ in range(3))
-
-    def _cost(self, paper: Paper) -> float:
-        server, client = TLS(build_context(self.credentials), server=True), TLS(unjudged(paper), server=False)
-        spent = 0.0
-        while True:
-            flight = b"".join(iter(lambda: client.pull(1200), b""))
-            began = time.process_time()
-            try:
-                server.receive(flight)
-            except PeerError:
-                return spent + time.process_time() - began
-            spent += time.process_time() - began
-            client.receive(b"".join(iter(lambda: server.pull(1200), b"")))
-
-
-class DowngradeTests(PaperTests):
-    """C-14: a peer that can only speak what is weak gets a clear failure and no tunnel."""
-
-    def reason(self, strength: Strength) -> str:
-        paper = PAPERS.issue("alice", key=rsa.generate_private_key(65537, 2048))
-        server, client = TLS(build_context(self.credentials), server=True), TLS(unjudged(paper, strength), server=False)
-        error = self.assertRaises(PeerError, talk, client, server)
-        self.assertFalse(server.established)
-        return str(error)
-
-    def test_old_versions(self) -> None:
-        """C-14: TLS 1.0 and 1.1 are not spoken, whatever ciphers are offered."""
-        for version in ("1.0", "1.1"):
-            self.assertIn("no common TLS version", self.reason(Strength(maximum=version)))
-
-    def test_weak_ciphers(self) -> None:
-        """C-14: ciphers without encryption, without authentication or with static RSA are not spoken."""
-        for ciphers in ("eNULL", "aNULL", "AES128-SHA", "AES256-GCM-SHA384"):
-            strength = Strength(maximum="1.2", ciphers=f"{ciphers}:@SECLEVEL=0")
-            self.assertIn("no common TLS cipher", self.reason(strength))
-
-    def test_nobody_asks_for_them(self) -> None:
-        """C-14: no tls-cipher lets them in: alone they are refused at the start, among others left out."""
-        for word in ("eNULL", "aNULL", "NULL-SHA256", "RC4-SHA", "DES-CBC3-SHA", "3DES"):
-            error = self.assertRaises(ValueError, build_context, self.credentials, Strength(ciphers=word))
-            self.assertIn("knows none of the ciphers", str(error))
-            context = build_context(self.credentials, Strength(ciphers=f"{word}:ALL:eNULL:@SECLEVEL=0"))
-            spoken = SSL.Connection(context, None).get_cipher_list()
-            self.assertFalse([name for name in spoken if re.search("NULL|RC4|DES|ADH|AECDH", name)])
-            self.assertIn("ECDHE-ECDSA-AES256-GCM-SHA384", spoken)
 
 
 class ContextTests(SynchronousTestCase):

@@ -76,6 +76,7 @@ class Ends:
     lab: Lab
     case: Case
     client: Credentials = field(default_factory=lambda: SIGNER.issue("alice"))
+    server: Credentials = SERVER
 
     def server_config(self) -> Path:
         """As it would stand in a stock server.conf."""
@@ -85,7 +86,7 @@ class Ends:
             "server 10.99.0.0 255.255.255.0", "server-ipv6 fd00:99::/64", "dh none", "keepalive 10 60", "verb 4",
             f"data-ciphers {case.cipher}", "duplicate-cn", f"tls-version-max {case.tls}", *case.server_lines,
         ]  # fmt: skip
-        return self._write("server.conf", lines, SERVER, self._wrapping(server=True))
+        return self._write("server.conf", lines, self.server, self._wrapping(server=True))
 
     def client_config(self, name: str = "client.conf") -> Path:
         """As it would stand in a stock client's profile."""
@@ -115,7 +116,7 @@ class Ends:
 
     def _write(self, name: str, lines: list[str], own: Credentials, wrapping: list[str]) -> Path:
         blocks = [f"<{word}>\n{text.strip()}\n</{word}>" for word, text in
-                  (("ca", own.ca), ("cert", own.certificate), ("key", own.key))]  # fmt: skip
+                  (("ca", own.ca), ("cert", own.certificate), ("key", own.key)) if text]  # fmt: skip
         return self.lab.write(name, "\n".join([*lines, *wrapping, *blocks, ""]))
 
     def serve(self) -> Program:

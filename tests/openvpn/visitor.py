@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from OpenSSL import SSL, crypto
-
+from tests.papers import stubborn_context
 from tvpn.crypto.wrap import Envelope, Unwrapped
 from tvpn.errors import Drop
 from tvpn.session.client import ClientSession
@@ -41,21 +40,6 @@ class Visit:
     key: str
 
 
-def context_of(visit: Visit) -> SSL.Context:
-    """No certificate is too weak for this client, and no server too bad."""
-    context = SSL.Context(SSL.TLS_METHOD)
-    context.set_cipher_list(b"DEFAULT@SECLEVEL=0")
-    context.set_verify(SSL.VERIFY_NONE)
-    if visit.chain:
-        # Through OpenSSL, which reads more than the library for certificates does.
-        leaf, *chain = (crypto.load_certificate(crypto.FILETYPE_PEM, each.encode()) for each in visit.chain)
-        context.use_certificate(leaf)
-        for extra in chain:
-            context.add_extra_chain_cert(extra)
-        context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, visit.key.encode()))
-    return context
-
-
 class Visitor:
     """One visit under way."""
 
@@ -65,7 +49,7 @@ class Visitor:
         self.socket.bind((visit.source, 0))
         self.socket.connect(("127.0.0.1", visit.port))
         self.socket.setblocking(False)
-        context = context_of(visit)
+        context = stubborn_context(visit.chain, visit.key)
         terms = Terms(
             lambda: context, encode_options_string(False, None, "SHA1", 1500), CIPHERS, time.time, os.urandom,
             peer_info=own_peer_info(CIPHERS, "visitor"),

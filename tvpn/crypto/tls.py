@@ -230,15 +230,22 @@ class TLS:
 
 
 _EXPLAINED = {
-    "certificate verify failed": "the peer's certificate is not signed by our CA, or not made for its role",
+    "certificate verify failed": "the peer's certificate is not signed by our CA, not made for its role, or too weak",
     "unsupported protocol": "no common TLS version",
     "no shared cipher": "no common TLS cipher",
     "peer did not return a certificate": "the peer showed no certificate",
-    "tlsv1 alert unknown ca": "the peer does not know the CA that signed our certificate",
-    "tlsv1 alert protocol version": "no common TLS version",
-    "sslv3 alert certificate expired": "the peer finds our certificate expired; look at both clocks",
-    "ssl/tls alert certificate expired": "the peer finds our certificate expired; look at both clocks",
-    "tls alert unknown ca": "the peer does not know the CA that signed our certificate",
+    "excessive message size": "the peer's certificates are too large",
+}
+#: What the peer's alerts say; OpenSSL's versions differ in what they write before the word alert.
+_ALERTS = {
+    "unknown ca": "the peer does not know the CA that signed our certificate",
+    "protocol version": "no common TLS version",
+    "handshake failure": "the peer finds no common TLS cipher, or misses our certificate",
+    "certificate required": "the peer wants a certificate, and we showed none",
+    "certificate expired": "the peer finds our certificate expired; look at both clocks",
+    "certificate revoked": "the peer finds our certificate revoked",
+    "bad certificate": "the peer finds our certificate bad or too weak",
+    "unsupported certificate": "the peer finds that our certificate is not made for this role",
 }
 
 
@@ -248,5 +255,6 @@ def _explain(error: SSL.Error) -> str:
     reasons = [str(entry[2]) for entry in entries if len(entry) > 2 and entry[2]]
     if not reasons:
         return "the peer broke off"
-    told = next((_EXPLAINED[reason] for reason in reasons if reason in _EXPLAINED), None)
+    meanings = (_EXPLAINED.get(reason) or _ALERTS.get(reason.partition(" alert ")[2]) for reason in reasons)
+    told = next((meaning for meaning in meanings if meaning), None)
     return f"{told} ({reasons[0]})" if told else reasons[0]

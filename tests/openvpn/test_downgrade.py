@@ -1,0 +1,56 @@
+"""C-14: a genuine peer that speaks only what is weak: no tunnel, and our log says why."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.lab import skip_unless_possible, two_hosts
+from tests.openvpn.peers import READY, Case, Ends
+
+WEAK = "tls-cert-profile insecure"
+#: What a peer is made to speak, and what our log says of it.
+TLS = (
+    (("tls-version-min 1.0", "tls-version-max 1.0"), "no common TLS version"),
+    (("tls-version-min 1.0", "tls-version-max 1.1"), "no common TLS version"),
+    (("tls-version-max 1.2", "tls-cipher eNULL:@SECLEVEL=0"), "no common TLS cipher"),
+    (("tls-version-max 1.2", "tls-cipher aNULL:@SECLEVEL=0"), "no common TLS cipher"),
+    (("tls-version-max 1.2", "tls-cipher AES128-SHA:@SECLEVEL=0"), "no common TLS cipher"),
+)
+DATA = (
+    (("data-ciphers none", "cipher none"), "no common cipher"),
+    (("data-ciphers BF-CBC", "providers legacy default"), "no common cipher"),
+    (("data-ciphers AES-256-CBC", "auth none"), "no common cipher"),
+)
+
+
+class DowngradeTests(SynchronousTestCase):
+    skip = skip_unless_possible("openvpn")
+
+    def test_weak_clients(self) -> None:
+        """C-14: our server lets none of these clients in, and its log says of each what is not common."""
+        with two_hosts() as lab:
+            server = Ends(lab, Case("tls-crypt", server_lines=("verb 4",))).serve()
+            for number, (lines, reason) in enumerate((*TLS, *DATA)):
+                seen = server.output.count(reason)
+                case = Case("tls-crypt", client_lines=(WEAK, *lines))
+                config = Ends(lab, case).client_config(f"weak-{number}.conf")
+                client = lab.spawn("client", "openvpn", str(config), name=f"weak-{number}")
+                server.wait_for(reason, 10, seen + 1)
+                client.stop()
+                self.assertNotIn(READY, client.output, lines)
+            self.assertNotIn("joined", server.output)
+            self.assertNotIn("Traceback", server.output)
+
+    def test_weak_servers(self) -> None:
+        """C-14: our client joins none of these servers and says why; some, sharing no TLS with us, just fall silent."""
+        silent, refused = "the TLS handshake did not finish", "refused us: Data channel cipher negotiation failed"
+        for lines, reason in (
+            *((lines, silent) for lines, _ in (TLS[1], TLS[2])),
+            *((lines, refused) for lines, _ in DATA),
+        ):
+            with two_hosts() as lab:
+                Ends(lab, Case("tls-crypt", server_lines=(WEAK, *lines))).serve_stock()
+                config = Ends(lab, Case("tls-crypt", client_lines=("hand-window 3",))).client_config()
+                client = lab.twistd("client", config, "tvpn-client")
+                client.wait_for(f"disconnected: .*{reason}", 10)
+                self.assertNotIn("connected: device", client.output)

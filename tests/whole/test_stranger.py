@@ -8,6 +8,7 @@ import struct
 import time
 from types import SimpleNamespace
 
+from tests.session.test_orderings import NUMBERED, orderings
 from tests.whole.simulation import PROTECTIONS, V2_KEY, Left
 from tests.whole.stranger import OWN_ID, Stranger, StrangerTestCase
 from tvpn.crypto import statickey
@@ -273,3 +274,26 @@ class OpcodeTests(StrangerTestCase):
             self.silent(stranger, protection)
             stranger.send(stranger.reset())
             self.assertEqual(len(stranger.answers), 1)
+
+    def test_orderings(self) -> None:
+        """S-03: all orderings of two and three opcodes, each from a place of its own and with a good cookie: at most
+        one session each, nobody comes in, and all of it is over soon.
+        """
+        for protection in ("none", "tls-crypt-v2"):
+            self.meet(protection)
+            hub = self.world.server.hub
+            for number, ordering in enumerate(orderings()):
+                before = len(hub.roster)
+                stranger = Stranger(self.world, protection, (f"10.{number >> 8}.{number & 255}.1", 1000))
+                cookie = stranger.cookie()
+                for opcode in ordering:
+                    body = bytes([1, 0, 0, 0, 0]) + cookie + (b"\0\0\0\1" if opcode in NUMBERED else b"")
+                    stranger.send(stranger.wrap(bytes([opcode << 3]) + OWN_ID, body))
+                self.assertLessEqual(len(hub.roster) - before, 1, f"{protection} {ordering}")
+                if len(hub.roster) > 500:
+                    self.world.run(70)
+                    self.assertEqual(len(hub.roster), 1)
+            self.world.run(70)
+            self.assertEqual({left.joined for left in self.world.server.told(Left)}, {False})
+            self.world.server.events.clear()
+            self.unharmed(protection)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import random
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.openvpn.test_renegotiation import StreamTestCase
 from tests.whole.noise import NoisyTunnel
-from tests.whole.simulation import Disconnected, Left
+from tests.whole.simulation import V2_KEY, Disconnected, Left
+from tests.whole.stranger import StrangerTestCase
+from tests.whole.test_stranger import inner_garbage, metadata_cases
+from tvpn.crypto.statickey import TLSCryptV2ClientKey
+from tvpn.wire.header import Opcode
 
 
 class TunnelTests(SynchronousTestCase):
@@ -50,3 +58,53 @@ class RenegotiationTests(StreamTestCase):
             for outcome in self.check(initiator, 10, 15, loss="5"):
                 self.assertLess(outcome.pause, 2000)
                 self.assertGreater(outcome.received, outcome.sent * 0.92)
+
+
+class StrangerTests(StrangerTestCase):
+    """What a stranger with a key repeats for hours leaves nothing behind."""
+
+    timeout = 3600
+
+    def grown(self, begin: int) -> int:
+        """Bytes of memory more than then."""
+        gc.collect()
+        return resident() - begin
+
+    def test_wrapped_keys(self) -> None:
+        """W-08: a hundred thousand genuine keys with all kinds of metadata leave no memory taken."""
+        stranger = self.meet("tls-crypt-v2")
+        keys = [TLSCryptV2ClientKey(stranger.key.key, V2_KEY.wrap(stranger.key.key, m)) for m in metadata_cases()]
+        begin = 0
+        for number in range(110_000):
+            if number == 10_000:
+                begin = self.grown(0)
+            stranger.key = keys[number % len(keys)]
+            stranger.send(stranger.reset())
+            self.world.trace.clear()
+        self.assertLess(self.grown(begin), 1 << 20)
+        self.unharmed()
+
+    def test_inner_garbage(self) -> None:
+        """W-09: a hundred thousand authentic datagrams with garbage inside, in a session and without, nor do they."""
+        for within in (False, True):
+            stranger = self.meet("tls-crypt-v2")
+            dice = random.Random(11)
+            if within:
+                fields = {"acks": (0,), "remote_session_id": stranger.cookie(), "message_id": 1}
+                stranger.send(stranger.packet(Opcode.CONTROL_WKC, **fields))
+            begin = 0
+            for number in range(110_000):
+                if number == 10_000:
+                    begin = self.grown(0)
+                stranger.send(inner_garbage(dice, stranger))
+                self.world.server.events.clear()
+                self.world.trace.clear()
+            self.assertLess(self.grown(begin), 1 << 20)
+            self.world.run(70)
+            self.world.server.events.clear()
+            self.unharmed()
+
+
+def resident() -> int:
+    """Bytes of this process's memory that are really there."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,6 +22,8 @@ CLIENT = b"clientid"
 PLACE = Endpoint("wire", ("192.0.2.1", 40000))
 GROUP = TLSCrypt(STATIC_KEY, server=False)
 TERMS = World(Options()).terms(True, Options().server_credentials)
+#: How long a cookie's time slot is; it is good in three of them.
+SLOT = (TERMS.limits.hand_window + 1) / 2
 
 
 def wrapped(packet: ControlPacket, wrapping: Unwrapped | TLSCrypt | None = None, packet_id: int = 1) -> bytes:
@@ -68,16 +71,24 @@ class CookieTests(DoorTests):
             self.assertEqual((session.session_id, session.remote_id), (cookie, CLIENT))
 
     def test_negative_twins(self) -> None:
-        """Each single thing wrong with it is silence (S-01)."""
+        """S-01: the right cookie opens; each single thing wrong with it is silence, and the right one still opens."""
         of = door()
         cookie = self.greeted(of)
         right = ControlPacket(Opcode.CONTROL, 0, CLIENT, (0,), cookie, 1, b"hello")
+        ack = ControlPacket(Opcode.ACK, 0, CLIENT, (0,), cookie)
         other_port = PLACE._replace(address=("192.0.2.1", 40001))
         other_host = PLACE._replace(address=("192.0.2.2", 40000))
         table = [
             (right, other_port, 1.0, "cookie-wrong"),
             (right, other_host, 1.0, "cookie-wrong"),
-            (right, PLACE, 100.0, "cookie-wrong"),
+            (right, PLACE, 3 * SLOT, "cookie-wrong"),
+            (ack, other_port, 1.0, "cookie-wrong"),
+            (ack, other_host, 1.0, "cookie-wrong"),
+            (ack, PLACE, 3 * SLOT, "cookie-wrong"),
+            (replace(right, opcode=Opcode.CONTROL_WKC), PLACE, 1.0, "wrapped-key-unwanted"),
+            (replace(right, opcode=Opcode.SOFT_RESET), PLACE, 1.0, "opcode-out-of-place"),
+            (replace(ack, session_id=b"clienti!"), PLACE, 1.0, "cookie-wrong"),
+            (replace(ack, acks=(2,)), PLACE, 1.0, "cookie-late"),
             (ControlPacket(Opcode.CONTROL, 0, b"clienti!", (0,), cookie, 1), PLACE, 1.0, "cookie-wrong"),
             (ControlPacket(Opcode.CONTROL, 0, CLIENT, (0,), cookie[:7] + b"!", 1), PLACE, 1.0, "cookie-wrong"),
             (ControlPacket(Opcode.ACK, 0, CLIENT, (0,), bytes(8)), PLACE, 1.0, "cookie-wrong"),
@@ -88,7 +99,8 @@ class CookieTests(DoorTests):
         ]
         for packet, place, now, reason in table:
             self.assertEqual(self.refusal(of, wrapped(packet), place, now), reason, str(packet))
-        self.assertIsInstance(of.receive(PLACE, wrapped(right), 1.0), ServerSession)
+        for packet in (right, ack):
+            self.assertIsInstance(of.receive(PLACE, wrapped(packet), 3 * SLOT - 0.01), ServerSession)
 
 
 class ResetTests(DoorTests):

@@ -65,7 +65,7 @@ class ReplayTests(SynchronousTestCase):
             self.assertTrue(world.passes(client), protection)
 
     def test_from_elsewhere(self) -> None:
-        """The same from another address makes no state and moves nobody (S-08)."""
+        """S-08: the same from another address makes no state and moves nobody."""
         for protection in PROTECTIONS:
             world, client, recorded = self.setting(protection)
             for datagram in recorded * 10:

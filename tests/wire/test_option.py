@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.recorded import recorded
 from tvpn.wire.keyexchange import KeyExchangeMessage
 from tvpn.wire.option import (
+    LONGEST_PEER_INFO,
     LONGEST_PEER_INFO_LINE,
     MOST_PEER_INFO,
     Proto,
@@ -55,9 +56,13 @@ class PeerInfoTests(SynchronousTestCase):
             self.assertEqual(decode_peer_info(text), values, text)
 
     def test_bounded(self) -> None:
-        """No more than fifty variables are kept."""
-        text = "".join(f"UV_{number}=x\n" for number in range(1000))
+        """S-13: fifty variables are kept, the last of each name; after four kilobytes nothing is read, no cut line."""
+        text = "".join(f"UV_{number}=x\n" for number in range(10_000))
         self.assertEqual(len(decode_peer_info(text)), MOST_PEER_INFO)
+        self.assertEqual(decode_peer_info("IV_X=1\nIV_X=2\n" * 100), {"IV_X": "2"})
+        long = "".join(f"UV_{number:02}={'x' * 200}\n" for number in range(400))
+        self.assertEqual(len(decode_peer_info(long)), LONGEST_PEER_INFO // 207)
+        self.assertEqual(decode_peer_info("UV_A=" + "x" * (1 << 16)), {})
 
     @settings(deadline=None, max_examples=300)
     @given(st.text(max_size=200))

@@ -25,6 +25,7 @@ from tvpn.crypto.tls import TLS
 from tvpn.crypto.token import TokenRules
 from tvpn.crypto.wrap import Envelope, TLSCrypt
 from tvpn.errors import Drop, PeerError
+from tvpn.session.allowance import Allowance
 from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived
 from tvpn.session.exchange import KeyExchange, Numbers, check_reset
 from tvpn.session.life import Core, Stage, make_life
@@ -37,6 +38,8 @@ from tvpn.wire.option import encode_peer_info
 
 #: IP and UDP headers in front of a control packet, the larger of both families.
 OUTER_HEADERS = 48
+#: Control packets and the messages in them, together: at once and a second. A handshake takes about twenty.
+CONTROL_BURST, CONTROL_RATE = 400, 200
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Session:
         self._derived: int | None = None
         self._retire: tuple[float, int] | None = None
         self._renegotiate_at: float | None = None
+        self._allowance = Allowance(CONTROL_BURST, CONTROL_RATE, now)
         self._exchange = self._new_exchange(0, now, numbers)
 
     def _new_exchange(self, key_id: int, now: float, numbers: Numbers | None = None) -> KeyExchange:
@@ -121,6 +125,10 @@ class Session:
         if self.remote_id and session_id != self.remote_id:
             raise Drop("session-id-foreign")
         body = self._envelope_of(key_id).open(datagram)
+        # Not acked it comes again, later: whoever says too much at once slows itself down, and nothing is lost.
+        if self._allowance.is_spent(now):
+            raise Drop("control-rate")
+        self._allowance.spend(1)
         packet = ControlPacket.decode(datagram[:HEADER_SIZE], body)
         check_reset(packet)
         if packet.acks and packet.remote_session_id != self.session_id:
@@ -138,6 +146,7 @@ class Session:
         exchange = self._exchange
         before = exchange.remote
         messages = exchange.receive(packet, now)
+        self._allowance.spend(len(messages))
         if before is None and exchange.remote is not None:
             self._keyed(exchange, now)
         for text in messages:

@@ -10,6 +10,7 @@ _PEER_INFO_NAME = re.compile(r"(IV|UV)_[A-Za-z0-9_]{1,60}")
 _PEER_INFO_UNFIT = re.compile(r"[^\x21-\x7e]|[$(`]")
 MOST_PEER_INFO = 50
 LONGEST_PEER_INFO_LINE = 255
+LONGEST_PEER_INFO = 4096
 
 
 class Proto(IntFlag):
@@ -34,8 +35,13 @@ def encode_peer_info(values: Mapping[str, str]) -> str:
 
 
 def decode_peer_info(text: str) -> dict[str, str]:
-    """``IV_`` and ``UV_`` variables only, at most 50, values freed of white space and of what a shell would heed."""
+    """``IV_`` and ``UV_`` variables only, at most 50 within the first 4096 characters; values are freed of white space
+    and of what a shell would heed.
+    """
     values: dict[str, str] = {}
+    if len(text) > LONGEST_PEER_INFO:
+        # A line that is cut says something else than it was to say.
+        text = text[:LONGEST_PEER_INFO].rpartition("\n")[0]
     for line in text.split("\n"):
         name, equals, value = line.partition("=")
         if not equals or len(line) > LONGEST_PEER_INFO_LINE or not _PEER_INFO_NAME.fullmatch(name):

@@ -15,7 +15,7 @@ VECTORS = recorded("key_expansion_prf")
 
 class PRFTests(SynchronousTestCase):
     def test_self_test(self) -> None:
-        """The PRF gives OpenVPN's own self-test value."""
+        """C-07: the PRF gives OpenVPN's own self-test value."""
         case = VECTORS["selftest"]
         secret, seed = bytes.fromhex(case["secret"]), bytes.fromhex(case["seed"])
         self.assertEqual(tls1_prf(secret, seed, 8).hex(), case["out8"])
@@ -30,7 +30,7 @@ class PRFTests(SynchronousTestCase):
         self.assertEqual(tls1_prf(b"secret", b"seed", 300)[:77], tls1_prf(b"secret", b"seed", 77))
 
     def test_recorded_derivations(self) -> None:
-        """The derivations whose keys have opened real traffic, to the byte."""
+        """C-07: the derivations whose keys have opened real traffic, to the byte."""
         for case in VECTORS["cases"]:
             data = {
                 name: bytes.fromhex(case[name]) for name in case if name.startswith(("client_", "server_r", "server_s"))
@@ -65,7 +65,7 @@ class DataKeysTests(SynchronousTestCase):
 
 class DynamicKeyTests(SynchronousTestCase):
     def test_recorded(self) -> None:
-        """Exporter output and configured key give the recorded dynamic key."""
+        """C-07: exporter output and configured key give the recorded dynamic key."""
         for case in recorded("dynamic_tls_crypt")["cases"]:
             original = StaticKey(bytes.fromhex(case["original_key"]))
             key = dynamic_tls_crypt_key(bytes.fromhex(case["ekm"]), original)

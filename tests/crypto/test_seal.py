@@ -37,7 +37,7 @@ class RecordedPacketTests(SynchronousTestCase):
         self.assertEqual(sealer.seal(datagram[:size], [plain]), datagram)
 
     def test_every_cipher_and_format(self) -> None:
-        """Genuine packets of each cipher, V1 and V2, both directions."""
+        """C-07: genuine packets of each cipher, V1 and V2, both directions."""
         formats = set()
         for case in recorded("data_aead")["cases"]:
             client: DataKeys = data_keys(bytes.fromhex(case["key2"]), case["cipher"], server=False)
@@ -55,7 +55,7 @@ class RecordedPacketTests(SynchronousTestCase):
         self.assertEqual({size for _, size in formats}, {V1_HEADER_SIZE, V2_HEADER_SIZE})
 
     def test_renegotiated_key(self) -> None:
-        """The first data packet under key 1 opens with the key derived in the renegotiation."""
+        """C-07: the first data packet under key 1 opens with the key derived in the renegotiation."""
         for case in recorded("dynamic_tls_crypt")["cases"]:
             material = bytes.fromhex(case["data_key2_kid1"])
             opened = 0
@@ -69,6 +69,19 @@ class RecordedPacketTests(SynchronousTestCase):
                             continue
                         opened += 1
             self.assertEqual(opened, len(case["data_packets_kid1"]))
+
+    def test_real_session(self) -> None:
+        """C-07: all data packets that two genuine daemons exchanged, before and after a renegotiation."""
+        case = recorded("real_session_tls_crypt_v2")
+        names = {"c2s": "client_to_server", "s2c": "server_to_client"}
+        packets = [packet for packet in case["packets"] if packet["opcode"] == Opcode.DATA_V2]
+        for packet in packets:
+            key = bytes.fromhex(case["data_keys"][names[packet["dir"]]][packet["key_id"]])
+            iv = bytes.fromhex(packet["implicit_iv"])
+            keys = {packet["dir"]: (Sealer(case["cipher"], key, iv), Opener(case["cipher"], key, iv))}
+            self.check(keys, packet["dir"], bytes.fromhex(packet["packet"]), bytes.fromhex(packet["plaintext"]))
+        self.assertEqual({(packet["dir"], packet["key_id"]) for packet in packets},
+                         {(way, key_id) for way in names for key_id in (0, 1)})  # fmt: skip
 
 
 class SealTests(SynchronousTestCase):

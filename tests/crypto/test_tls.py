@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from dataclasses import replace
 
 from OpenSSL import SSL
@@ -35,6 +37,26 @@ def sides(version: str | None = None, client: Credentials = CLIENT, server: Cred
         TLS(build_context(client, Strength(maximum=version)), server=False),
         TLS(build_context(server, Strength(maximum=version)), server=True),
     )
+
+
+def _p_hash(secret: bytes, seed: bytes, digest: str) -> bytes:
+    """256 bytes of RFC 5246's P_hash."""
+    output, chained = b"", seed
+    while len(output) < 256:
+        chained = hmac.digest(secret, chained, digest)
+        output += hmac.digest(secret, chained + seed, digest)
+    return output[:256]
+
+
+def _expand(secret: bytes, label: bytes, context: bytes, digest: str, size: int) -> bytes:
+    """HKDF-Expand-Label of RFC 8446 7.1."""
+    full = b"tls13 " + label
+    info = size.to_bytes(2, "big") + bytes([len(full)]) + full + bytes([len(context)]) + context
+    output, block = b"", b""
+    while len(output) < size:
+        block = hmac.digest(secret, block + info + bytes([len(output) // len(context) + 1]), digest)
+        output += block
+    return output[:size]
 
 
 class HandshakeTests(SynchronousTestCase):
@@ -85,6 +107,30 @@ class HandshakeTests(SynchronousTestCase):
                 self.assertEqual(client.export(label, 256), server.export(label, 256))
                 secrets.add(client.export(label, 256))
         self.assertEqual(len(secrets), 4)
+
+    def test_exporter_12(self) -> None:
+        """C-07: the exporter of TLS 1.2 is that of RFC 5705 with its context absent, computed here by itself."""
+        client, server = sides("1.2")
+        talk(client, server)
+        connection = client._connection
+        digest = connection.get_cipher_name().rpartition("-")[2].lower()
+        label = b"EXPORTER-OpenVPN-datakeys"
+        seed = label + connection.client_random() + connection.server_random()
+        self.assertEqual(client.export(label, 256), _p_hash(connection.master_key(), seed, digest))
+
+    def test_exporter_13(self) -> None:
+        """C-07: the exporter of TLS 1.3 is that of RFC 8446 7.5 with its context absent, computed here by itself."""
+        context, lines = build_context(CLIENT, maximum="1.3"), []
+        context.set_keylog_callback(lambda _, line: lines.append(line.split()))
+        client, server = TLS(context, server=False), sides("1.3")[1]
+        talk(client, server)
+        [secret] = [bytes.fromhex(words[2].decode()) for words in lines if words[0] == b"EXPORTER_SECRET"]
+        digest = client._connection.get_cipher_name().rpartition("_")[2].lower()
+        for label in (b"EXPORTER-OpenVPN-datakeys", b"EXPORTER-OpenVPN-dynamic-tls-crypt"):
+            nothing = hashlib.new(digest).digest()
+            derived = _expand(secret, label, nothing, digest, len(nothing))
+            self.assertEqual(client.export(label, 256), _expand(derived, b"exporter", nothing, digest, 256))
+            self.assertNotEqual(client.export(label, 64), client.export(label, 256)[:64])
 
     def test_expired_certificate_finishes(self) -> None:
         """Dates are not TLS's business: who expired or has not begun yet gets through, to be judged and told."""

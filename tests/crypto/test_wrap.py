@@ -53,28 +53,31 @@ class RecordedPacketTests(SynchronousTestCase):
             self.assertEqual(sender.wrap(stamp, datagram[:HEADER_SIZE], plain), datagram)
 
     def test_tls_auth(self) -> None:
-        """Both directions of genuine tls-auth handshakes, SHA1 directed and SHA256 without direction."""
+        """C-07: both directions of genuine tls-auth handshakes: SHA1 with direction 0 and 1, SHA256 without one."""
+        directions = set()
         for case in recorded("tls_auth")["cases"]:
+            directions |= {case["server_direction"], case["client_direction"]}
             key = StaticKey(bytes.fromhex(case["static_key_hex"]))
             server = TLSAuth(key, case["server_direction"], case["digest"])
             client = TLSAuth(key, case["client_direction"], case["digest"])
             same = case["server_direction"] is None
             self.check(case["packets"], server, server if same else client, "plain_body_hex")
+        self.assertEqual(directions, {0, 1, None})
 
     def test_tls_crypt(self) -> None:
-        """Both directions of a genuine tls-crypt handshake."""
+        """C-07: both directions of a genuine tls-crypt handshake."""
         for case in recorded("tls_crypt")["cases"]:
             key = StaticKey(bytes.fromhex(case["static_key_hex"]))
             self.check(case["packets"], TLSCrypt(key, True), TLSCrypt(key, False), "plain_body_hex")
 
     def test_tcp_framing(self) -> None:
-        """The wrapping is the same over TCP."""
+        """C-07: the wrapping is the same over TCP."""
         case = recorded("tcp_framing")
         key = StaticKey(bytes.fromhex(case["static_key_hex"]))
         self.check(case["packets"], TLSCrypt(key, True), TLSCrypt(key, False), "plain_body_hex")
 
     def test_tls_crypt_v2(self) -> None:
-        """Early and old-style handshakes with the key that the client's own wrapped key holds."""
+        """C-07: early and old-style handshakes with the key that the client's own wrapped key holds."""
         case = recorded("tls_crypt_v2")
         server_key = TLSCryptV2ServerKey.from_pem(case["server_key_pem"])
         for name in ("handshake_early_negotiation", "handshake_old_style"):
@@ -84,19 +87,26 @@ class RecordedPacketTests(SynchronousTestCase):
             self.check(packets, TLSCrypt(key, True), TLSCrypt(key, False), "plain_body_hex")
 
     def test_dynamic_tls_crypt(self) -> None:
-        """Renegotiations under the dynamic key."""
+        """C-07: renegotiations under the dynamic key."""
         for case in recorded("dynamic_tls_crypt")["cases"]:
             key = StaticKey(bytes.fromhex(case["dynamic_key"]))
             packets = case["renegotiation_packets"]
             self.check(packets, TLSCrypt(key, True), TLSCrypt(key, False), "plain_body_hex")
 
     def test_real_session(self) -> None:
-        """The first key's control packets of a session between two genuine daemons."""
+        """C-07: the control packets of a session between two genuine daemons, under the client's own key and, in both
+        renegotiations, under the dynamic one.
+        """
         case = recorded("real_session_tls_crypt_v2")
         key = TLSCryptV2ClientKey.from_pem(case["client_key_pem"]).key
-        data = (Opcode.DATA_V1, Opcode.DATA_V2)
-        packets = [p for p in case["packets"] if p["opcode"] not in data and p["key_id"] == 0]
-        self.check(packets, TLSCrypt(key, True), TLSCrypt(key, False), "body")
+        halves = [bytes.fromhex(case["dynamic_tls_crypt"][name]).ljust(64, b"\0") for name in (
+            "client_in_Ke", "client_in_Ka", "client_out_Ke", "client_out_Ka",
+        )]  # fmt: skip
+        dynamic = StaticKey(b"".join(halves))
+        control = [p for p in case["packets"] if p["opcode"] not in (Opcode.DATA_V1, Opcode.DATA_V2)]
+        for key_id, own in ((0, key), (1, dynamic), (2, dynamic)):
+            packets = [packet for packet in control if packet["key_id"] == key_id]
+            self.check(packets, TLSCrypt(own, True), TLSCrypt(own, False), "body")
 
 
 class ForgeryTests(SynchronousTestCase):

@@ -97,17 +97,6 @@ class RefusalTests(SynchronousTestCase):
             client = lab.twistd("client", wrong.client_config("wrong.conf"), "wrong-name")
             client.wait_for("disconnected: the peer is 'server', not 'serve' \\(name\\)", 15)
 
-    def test_many_routes(self) -> None:
-        """A push of many options arrives whole, in several messages."""
-        routes = tuple(f'push "route 10.{number}.0.0 255.255.0.0"' for number in range(100, 180))
-        with two_hosts() as lab:
-            ends = Ends(lab, Case(server_lines=routes))
-            ends.serve()
-            client = ends.join_stock()
-            table = lab.ip("client", "route")
-            self.assertEqual(sum(f"10.{number}.0.0/16 via 10.99.0.1" in table for number in range(100, 180)), 80)
-            self.assertIn("push-continuation 2", client.output)
-
 
 def _revocation_list(*serials: int) -> str:
     now = datetime.now(UTC)

@@ -92,6 +92,34 @@ class AgreementTests(SynchronousTestCase):
         )
         self.assertEqual(encode_agreement(Agreement("AES-256-GCM", False, False, False, None), False), [])
 
+    def test_every_protocol(self) -> None:
+        """For all 8192 values of IV_PROTO the answer is true (protocol: key-exchange.md 7): flags that were offered, a
+        peer id only with V2 packets, never the epoch format, and nothing at all for who does not pull.
+        """
+        for value in range(1 << 13):
+            data_v2, exporter, peer_to_peer, exits, dynamic = (value >> bit & 1 for bit in (1, 3, 5, 7, 9))
+            agreement = agree({**V26, "IV_PROTO": str(value)}, OPTIONS, OURS, None, 5)
+            options = encode_agreement(agreement, True)
+            expected = ["cipher AES-256-GCM"]
+            if not peer_to_peer:
+                flags = ["cc-exit"] * exits + ["tls-ekm"] * (exits and exporter) + ["dyn-tls-crypt"] * dynamic
+                expected = ["peer-id 5"] * data_v2 + expected
+                expected += ["key-derivation tls-ekm"] * (exporter and not exits)
+                expected += [f"protocol-flags {' '.join(flags)}"] * bool(flags)
+            self.assertEqual(options, expected, value)
+            self.assertEqual(decode_agreement(options, "", OURS, None), agreement)
+
+    def test_without_pull(self) -> None:
+        """C-15: who does not pull gets the cipher that its options string names, whatever else it offers, or none."""
+        peer_to_peer = {**V26, "IV_PROTO": str(990 | Proto.NCP_P2P)}
+        options = "V4,cipher AES-128-GCM,auth SHA1"
+        self.assertEqual(
+            agree(peer_to_peer, options, OURS, None, 5), Agreement("AES-128-GCM", False, False, False, None)
+        )
+        error = self.assertRaises(PeerError, agree, peer_to_peer, options, ("AES-256-GCM",), "AES-256-GCM", 5)
+        self.assertIn("client offers AES-128-GCM, server allows AES-256-GCM", str(error))
+        self.assertEqual(agree(peer_to_peer, "V4", ("AES-128-GCM",), "AES-256-GCM", 5).cipher, "AES-256-GCM")
+
     def test_round_trip(self) -> None:
         """For every combination of abilities the client reads exactly what the server has agreed to."""
         for bits in range(16):

@@ -74,6 +74,10 @@ class Options:
     tls: str | None = None
     data_ciphers: tuple[str, ...] = CIPHERS
     client_ciphers: tuple[str, ...] = CIPHERS
+    fallback: str | None = None
+    """The cipher that the server has for who says nothing about ciphers."""
+    named: str | None = None
+    """The cipher in the client's options string, which it uses when none is pushed."""
     server_limits: Limits = field(default_factory=Limits)
     client_limits: Limits = field(default_factory=Limits)
     server_credentials: Credentials = SERVER_CREDENTIALS
@@ -174,8 +178,9 @@ class World:
         own = options.data_ciphers if server else (ciphers or options.client_ciphers)
         return Terms(
             context=lambda: context,
-            options=encode_options_string(server, None, "SHA1", 1500),
+            options=encode_options_string(server, None if server else options.named, "SHA1", 1500),
             data_ciphers=own,
+            fallback_cipher=options.fallback if server else options.named or options.fallback,
             wall=lambda: NOW.timestamp() + self.now,
             random=os.urandom,
             requirements=Requirements(role="client" if server else "server"),

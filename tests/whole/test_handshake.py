@@ -19,6 +19,7 @@ from tests.whole.simulation import (
     World,
     keys_of,
 )
+from tvpn.session.negotiation import Agreement
 from tvpn.wire.header import Opcode
 
 MINUTE = 60.0
@@ -73,6 +74,60 @@ class MatrixTests(SynchronousTestCase):
             self.assertTrue(world.run(10, world.connected(client)), protection)
             self.assertFalse(client.hub.session.agreement.exporter)
             self.assertTrue(world.passes(client))
+
+    def test_client_without_negotiation(self) -> None:
+        """C-15: without IV_CIPHERS and IV_PROTO the cipher that the client names decides, if it is the server's; then
+        the server's fallback, for who names none; everybody else is refused, and both sides say why.
+        """
+        one, other = "AES-128-GCM", "CHACHA20-POLY1305"
+        for named, ours, fallback, agreed in (
+            (one, CIPHERS, None, one),
+            (one, CIPHERS, other, one),
+            (None, (one,), other, other),
+            (None, (one,), one, one),
+            (None, CIPHERS, None, None),
+            (other, (one,), None, None),
+            (other, (one,), other, None),
+            ("BF-CBC", CIPHERS, one, None),
+        ):
+            case = f"{named} {ours} {fallback}"
+            options = Options(data_ciphers=ours, named=named, fallback=fallback, peer_info={"IV_VER": "2.3.18"})
+            world = World(options)
+            client = world.client()
+            self.assertIs(world.run(10, world.connected(client)), agreed is not None, case)
+            if agreed is None:
+                shown = f"no common cipher: client offers {named or 'nothing'}, server allows {':'.join(ours)}"
+                self.assertEqual([left.reason for left in world.server.told(Left)], [shown])
+                self.assertIn("no shared cipher", client.told(Disconnected)[0].reason)
+                continue
+            [member] = world.server.hub.roster
+            self.assertEqual(member.session.agreement, Agreement(agreed, False, False, False, None), case)
+            self.assertTrue(world.passes(client), case)
+
+    def test_each_ability(self) -> None:
+        """Each bit of IV_PROTO alone, and all but each: exactly what the client can do is pushed, and data passes."""
+        pushes = {1: "peer-id 0", 3: "key-derivation tls-ekm"}
+        pushes |= {7: "protocol-flags cc-exit", 9: "protocol-flags dyn-tls-crypt"}
+        bare = ["route-gateway 10.9.0.1", "topology subnet", "tun-ipv6", "ifconfig-ipv6 fd00:9::1000/64 fd00:9::1"]
+        bare += ["ifconfig 10.9.0.2 255.255.255.0"]
+        # Bit 5 is that of clients that do not pull.
+        for bit in sorted({*range(16)} - {5}):
+            found = self._pushed(1 << bit)
+            self.assertEqual(found, {*bare, "cipher AES-256-GCM", *([pushes[bit]] if bit in pushes else [])}, bit)
+        for bit in (0, 2, 4, 6, 8, 10, 11, 12):
+            found = self._pushed(0x1FFF & ~(1 << 5) & ~(1 << bit))
+            flags = "protocol-flags cc-exit tls-ekm dyn-tls-crypt"
+            self.assertEqual(found, {*bare, "cipher AES-256-GCM", "peer-id 0", flags}, bit)
+
+    def _pushed(self, protocol: int) -> set[str]:
+        """The options that a client which announces this gets, once data has passed."""
+        info = {"IV_VER": "2.6.14", "IV_PROTO": str(protocol), "IV_CIPHERS": "AES-256-GCM"}
+        world = World(Options(peer_info=info))
+        client = world.client()
+        self.assertTrue(world.run(10, world.connected(client)), protocol)
+        self.assertTrue(world.passes(client), protocol)
+        [member] = world.server.hub.roster
+        return set(member.session._push)
 
     def test_client_without_peer_id(self) -> None:
         """A client that does not know V2 packets gets no peer id and speaks V1."""

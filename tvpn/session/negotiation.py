@@ -38,6 +38,9 @@ def agree(
 ) -> Agreement:
     """The server's decision about a client; raises PeerError when there is no common cipher."""
     protocol = peer_protocol(peer_info)
+    if Proto.NCP_P2P in protocol:
+        # It does not pull: none of this would reach it, and its cipher is the one that its options string names.
+        protocol, peer_info = Proto(0), {}
     return Agreement(
         choose_cipher(peer_info, options, data_ciphers, fallback),
         exporter=Proto.TLS_KEY_EXPORT in protocol,

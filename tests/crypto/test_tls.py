@@ -120,7 +120,7 @@ class HandshakeTests(SynchronousTestCase):
 
     def test_exporter_13(self) -> None:
         """C-07: the exporter of TLS 1.3 is that of RFC 8446 7.5 with its context absent, computed here by itself."""
-        context, lines = build_context(CLIENT, maximum="1.3"), []
+        context, lines = build_context(CLIENT, Strength(maximum="1.3")), []
         context.set_keylog_callback(lambda _, line: lines.append(line.split()))
         client, server = TLS(context, server=False), sides("1.3")[1]
         talk(client, server)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import termios
 
 from twisted.internet import reactor
@@ -42,6 +43,7 @@ class QuestionTests(TestCase):
     async def test_typed_before(self) -> None:
         """What was typed before the question is no answer to it."""
         os.write(self.person, b"early\n")
+        self.assertTrue(select.select([self.inner], [], [], 5)[0])
         question = Question(reactor, "Your code", True)
         os.write(self.person, b"42\n")
         self.assertEqual(await question.answered, "42")

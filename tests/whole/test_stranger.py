@@ -137,6 +137,8 @@ class AckBlockTests(StrangerTestCase):
         for count in range(MOST_ACKS + 1, 256):
             for present in (0, 8, count):
                 self.world.server.receive(self.bystander.place, header + bytes([count]) + bytes(4 * present + 12))
+            # A session hears 200 control packets a second.
+            self.world.run(0.02)
         self.assertEqual(self.drops, {"control-malformed": 3 * 247})
         self.unharmed()
 

@@ -12,7 +12,7 @@ from tvpn.config.draft import Draft
 from tvpn.config.fold import Role
 from tvpn.config.given import Given
 from tvpn.config.reach import is_private
-from tvpn.config.value import AEAD
+from tvpn.config.value import DATA_CIPHERS
 from tvpn.errors import ConfigError
 
 _SERVER_ONLY = (
@@ -35,6 +35,7 @@ def check(made: Draft, role: Role, source: Path) -> None:
     _check_passwords(made, role)
     _check_identity(made, role)
     _check_wrapping(made, role)
+    _check_formats(made, role)
     _check_timers(made)
     _check_device(made)
     _check_routes(made, role)
@@ -131,6 +132,18 @@ def _check_wrapping(made: Draft, role: str) -> None:
         raise made.place("data", "auth").error("cannot be none, since tls-auth signs with it; write SHA256")
 
 
+def _check_formats(made: Draft, role: Role) -> None:
+    data = made.values["data"]
+    framed = made.first_of("data", "compress")
+    if framed is not None and made.has("data", "comp_lzo"):
+        raise framed.error("cannot stand beside comp-lzo; keep one of the two")
+    if framed is not None and data["compress"] == "migrate" and role == "client":
+        raise framed.error("migrate is for servers; delete the line")
+    ciphers = (*data.get("data_ciphers", ()), data.get("data_ciphers_fallback") or "")
+    if data.get("auth") == "none" and any(cipher.endswith("-CBC") for cipher in ciphers):
+        raise made.place("data", "auth").error("cannot be none with a CBC cipher, which needs it; write SHA256")
+
+
 def _check_timers(made: Draft) -> None:
     tunnel, control = made.values["tunnel"], made.values["control"]
     limit = tunnel.get("ping_restart", 0)
@@ -217,5 +230,5 @@ def _warn(made: Draft, role: Role) -> None:
             "any client of this CA may pose as the server; add remote-cert-tls server",
         )
     fallback = made.first_of("data", "data_ciphers_fallback")
-    if fallback is not None and made.values["data"]["data_ciphers_fallback"] not in AEAD:
-        made.warn(fallback, "has no effect: a peer that cannot negotiate an AEAD cipher is refused")
+    if fallback is not None and made.values["data"]["data_ciphers_fallback"] not in DATA_CIPHERS:
+        made.warn(fallback, f"has no effect: the ciphers for data are {', '.join(DATA_CIPHERS)}")

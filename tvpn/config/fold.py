@@ -28,6 +28,9 @@ def fold(made: Draft, source: Path, is_ini: bool, environ: Mapping[str, str]) ->
     else:
         _fold_remotes(made)
     _fold_keepalive(made, role)
+    if made.has("data", "fragment") and not made.has("tunnel", "mssfix"):
+        # As stock: segments shall fit one fragment; the outer headers are counted here and not there.
+        made.values["tunnel"]["mssfix"] = made.values["data"]["fragment"] + 28
     control = made.values["control"]
     if control.get("key_direction") is None:
         control["key_direction"] = control.get("tls_auth_direction")

@@ -62,8 +62,6 @@ _REFUSED = {
     "ifconfig ifconfig-ipv6 ifconfig-pool ifconfig-ipv6-pool ifconfig-noexec": "addresses come from server, "
     "server-ipv6 or the server's push; delete the line",
     "server-bridge": "bridging is layer 2 (tap), which tvpn does not carry; use server",
-    "comp-lzo compress": "compression framing arrives with the data-plane release; delete the line at both ends",
-    "fragment": "fragmenting arrives with the data-plane release; delete the line at both ends",
     "redirect-gateway redirect-private block-ipv6 route-nopull route-noexec pull-filter route-gateway client-nat "
     "allow-pull-fqdn": "changing what the server pushes arrives in a later release; let the server push it "
     "(on a server: push \"...\", in an ini file the section [push]) or write route lines",

@@ -15,6 +15,7 @@ INSISTENCE: Callable[[Given], Literal["none", "optional", "require"]] = one_of("
 _PROFILE: Callable[[Given], Literal["legacy", "preferred", "suiteb"]] = one_of("legacy", "preferred", "suiteb")
 Topology = Literal["subnet", "net30", "p2p"]
 topology: Callable[[Given], Topology] = one_of("subnet", "net30", "p2p")
+_FRAME: Callable[[Given], Literal["stub-v2", "migrate"]] = one_of("stub-v2", "migrate")
 _NO: Callable[[Given], Literal["no"]] = one_of("no")
 _VERSION: Callable[[Given], Literal["1.2", "1.3"]] = one_of("1.2", "1.3")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
@@ -54,8 +55,22 @@ def client_to_client(given: Given) -> bool:
 def no_compression(given: Given) -> Literal["no"]:
     """``no``."""
     if given.arguments and given.arguments[0] in ("yes", "asym"):
-        raise ValueError("can only be no: compressed framing arrives with the data-plane release; write no")
+        raise ValueError("can only be no, since compression leaks plaintext; write no")
     return _NO(given)
+
+
+def comp_lzo(given: Given) -> Literal["lzo"]:
+    """``no``; ``yes`` and ``adaptive`` are the same, as nothing is ever compressed here."""
+    if given.arguments not in ((), ("no",), ("yes",), ("adaptive",)):
+        raise ValueError(f"cannot be {' '.join(given.arguments)!r}; write no")
+    return "lzo"
+
+
+def compress(given: Given) -> Literal["swap", "stub-v2", "migrate"]:
+    """``stub``, ``stub-v2`` or ``migrate``: frames without compression."""
+    if given.arguments in ((), ("stub",)):
+        return "swap"
+    return _FRAME(given)
 
 
 def tls_version_min(given: Given) -> Literal["1.2", "1.3"]:

@@ -23,8 +23,8 @@ _NEVER = {
         _OURS,
     ),
     "push": "write the pushed option itself, without the word push",
-    "comp-lzo": "compression framing arrives with the data-plane release; remove the line",
-    "compress": "compression framing arrives with the data-plane release; remove the line",
+    "comp-lzo": "the server does that by itself; write compress = migrate, or comp-lzo = no, in [data]",
+    "compress": "the server does that by itself; write compress = migrate, or the frame that clients use, in [data]",
 }  # fmt: skip
 
 

@@ -190,9 +190,18 @@ class Data:
     )
     cipher: str | None = option(value.cipher, None, "cipher named to peers that cannot negotiate")
     data_ciphers_fallback: str | None = option(value.cipher, None, "cipher for peers that cannot negotiate")
-    auth: str = option(value.digest, "SHA1", "digest of tls-auth")
+    auth: str = option(value.digest, "SHA1", "digest of tls-auth, and of data under a CBC cipher")
     replay_window: tuple[int, int] = option(
         value.pair(0, 65536, second=15), (64, 15), "packets (the seconds do not count) that may come late"
+    )
+    comp_lzo: Literal["lzo"] | None = option(
+        kind.comp_lzo, None, "the frame of LZO, nothing in it ever compressed, for peers that insist on it"
+    )
+    compress: Literal["swap", "stub-v2", "migrate"] | None = option(
+        kind.compress, None, "another frame: stub, stub-v2; migrate: only for clients that ask for one"
+    )
+    fragment: int = option(
+        value.number(68, 65535, bare=1492), 0, "cut packets so that no datagram is larger; both ends must; 0 is off"
     )
     allow_compression: Literal["no"] = option(kind.no_compression, "no", "only no: compression leaks plaintext")
 

@@ -14,6 +14,7 @@ Parsed = TypeVar("Parsed")
 Letter = TypeVar("Letter", bound=str)
 
 AEAD = ("AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305")
+DATA_CIPHERS = (*AEAD, "AES-192-GCM", "AES-256-CBC", "AES-192-CBC", "AES-128-CBC")
 _OLD_CIPHERS = frozenset(
     f"{family}-{bits}-{mode}"
     for family in ("AES", "CAMELLIA", "ARIA")
@@ -133,10 +134,10 @@ def cipher_list(given: Given) -> tuple[str, ...]:
     found: list[str] = []
     for each in single(given).upper().split(":"):
         name = each.removeprefix("?")
-        if name not in (*AEAD, "DEFAULT") and each == name:
-            raise ValueError(f"cannot use {name!r}; the ciphers for data are {_either(AEAD)}")
+        if name not in (*DATA_CIPHERS, "DEFAULT") and each == name:
+            raise ValueError(f"cannot use {name!r}; the ciphers for data are {_either(DATA_CIPHERS)}")
         for known in AEAD if name == "DEFAULT" else (name,):
-            if known in AEAD and known not in found:
+            if known in DATA_CIPHERS and known not in found:
                 found.append(known)
     if not found:
         raise ValueError(f"leaves no cipher at all; write {_either(AEAD)}")

@@ -11,6 +11,7 @@ The client sends with keys[0], the server with keys[1]: the other way round than
 from __future__ import annotations
 
 import hmac
+import struct
 from dataclasses import dataclass, field
 
 from tvpn.crypto.statickey import StaticKey
@@ -21,8 +22,13 @@ KEY_MATERIAL_SIZE = 256
 EXPORTER_DATA_KEYS = b"EXPORTER-OpenVPN-datakeys"
 EXPORTER_DYNAMIC_TLS_CRYPT = b"EXPORTER-OpenVPN-dynamic-tls-crypt"
 
-KEY_SIZES = {"AES-128-GCM": 16, "AES-192-GCM": 24, "AES-256-GCM": 32, "CHACHA20-POLY1305": 32}
+AEAD_CIPHERS = ("AES-128-GCM", "AES-192-GCM", "AES-256-GCM", "CHACHA20-POLY1305")
+KEY_SIZES = dict(zip(AEAD_CIPHERS, (16, 24, 32, 32), strict=True)) | {
+    "AES-128-CBC": 16, "AES-192-CBC": 24, "AES-256-CBC": 32,
+}  # fmt: skip
+HMAC_SIZES = {"SHA1": 20, "SHA256": 32, "SHA384": 48, "SHA512": 64}
 IMPLICIT_IV_SIZE = 8
+EPOCH_SECRET_SIZE = 32
 
 
 def _p_hash(digest: str, secret: bytes, seed: bytes, size: int) -> bytes:
@@ -50,26 +56,47 @@ def key_material_by_prf(client: KeySource, server: KeySource, client_id: bytes, 
 
 @dataclass(frozen=True, slots=True)
 class DataKeys:
-    """What one key id seals and opens data with, seen from one side."""
+    """What one key id seals and opens data with, seen from one side.
+
+    The salt is what goes with a key: the implicit IV of an AEAD cipher, the HMAC key of a CBC one (then ``digest`` says
+    of which kind). With ``epochs`` the keys are the secrets of the first epoch, 32 bytes, and there is no salt.
+    """
 
     cipher: str
     send_key: bytes = field(repr=False)
-    send_iv: bytes = field(repr=False)
+    send_salt: bytes = field(repr=False)
     receive_key: bytes = field(repr=False)
-    receive_iv: bytes = field(repr=False)
+    receive_salt: bytes = field(repr=False)
+    digest: str | None = None
+    epochs: bool = False
 
 
-def data_keys(material: bytes, cipher: str, server: bool) -> DataKeys:
-    """Cut key2 for an AEAD cipher; raises PeerError for a key that is all zero."""
-    size = KEY_SIZES[cipher]
+def data_keys(
+    material: bytes, cipher: str, server: bool, digest: str | None = None, epochs: bool = False
+) -> DataKeys:
+    """Cut key2; raises PeerError for a key that is all zero. ``digest`` counts for a CBC cipher only."""
+    digest = None if cipher in AEAD_CIPHERS else digest
+    size = EPOCH_SECRET_SIZE if epochs else KEY_SIZES[cipher]
+    salt_size = 0 if epochs else HMAC_SIZES[digest] if digest else IMPLICIT_IV_SIZE
     halves = []
     for at in (0, 128):
-        key, implicit_iv = material[at : at + size], material[at + 64 : at + 64 + IMPLICIT_IV_SIZE]
+        key, salt = material[at : at + size], material[at + 64 : at + 64 + salt_size]
         if not any(key):
             raise PeerError("the derived data key is all zero")
-        halves.append((key, implicit_iv))
+        halves.append((key, salt))
     (send, receive) = reversed(halves) if server else halves
-    return DataKeys(cipher, *send, *receive)
+    return DataKeys(cipher, *send, *receive, digest, epochs)
+
+
+def expand_label(secret: bytes, label: str, size: int) -> bytes:
+    """OVPN-Expand-Label of the epoch format: HKDF-Expand-SHA256 without context (data-channel.md 5)."""
+    text = b"ovpn " + label.encode("ascii")
+    info = struct.pack("!HB", size, len(text)) + text + b"\0"
+    output, block = b"", b""
+    for number in range(1, -(-size // 32) + 1):
+        block = hmac.digest(secret, block + info + bytes([number]), "sha256")
+        output += block
+    return output[:size]
 
 
 def dynamic_tls_crypt_key(exported: bytes, original: StaticKey | None) -> StaticKey:

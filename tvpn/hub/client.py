@@ -155,7 +155,7 @@ class ClientHub:
     def _carry_out(self, event: Event, now: float) -> None:
         if isinstance(event, Pushed):
             tunnel = read_pushed(event.options)
-            self._open_plane(tunnel, event.peer_id, now)
+            self._open_plane(tunnel, now)
             self._events.append(Connected(tunnel))
         elif isinstance(event, KeysDerived):
             self._plane.install(SERVER, event.key_id, event.keys)
@@ -175,18 +175,21 @@ class ClientHub:
             self._plane.remove(SERVER)
             self._events.append(Disconnected(event.reason, event.retry, event.wait, event.challenge))
 
-    def _open_plane(self, tunnel: Tunnel, peer_id: int | None, now: float) -> None:
-        if self.endpoint is None:
+    def _open_plane(self, tunnel: Tunnel, now: float) -> None:
+        agreement = self.session.agreement if self.session is not None else None
+        if self.endpoint is None or agreement is None:
             return
         spec = replace(
             self._spec,
             is_server=True,
-            wire_peer_id=peer_id,
+            wire_peer_id=agreement.peer_id,
+            framing=agreement.framing,
+            fragment=0 if self._stream else self._spec.fragment,
             ping=self._spec.ping if tunnel.ping is None else tunnel.ping,
             timeout=self._spec.timeout if tunnel.ping_restart is None else tunnel.ping_restart,
-            mss=inner_mss(self._mssfix, self.endpoint, peer_id, self._stream),
             is_stream=self._stream,
         )
+        spec = replace(spec, mss=inner_mss(self._mssfix, self.endpoint, spec, agreement))
         self._plane.add(SERVER, self.endpoint, spec, now)
 
     # What goes out

@@ -17,7 +17,7 @@ REDIRECT_V6 = (IPv6Network("::/3"), IPv6Network("2000::/4"), IPv6Network("3000::
 
 #: Spoken to other layers or other systems: no effect here, and no reason to mention them.
 _SILENT = frozenset(
-    {"peer-id", "cipher", "protocol-flags", "key-derivation", "push-continuation", "tun-ipv6",
+    {"peer-id", "cipher", "comp-lzo", "compress", "protocol-flags", "key-derivation", "push-continuation", "tun-ipv6",
      "auth-token", "auth-token-user", "register-dns", "block-outside-dns", "persist-key", "persist-tun"}
 )  # fmt: skip
 

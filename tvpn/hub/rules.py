@@ -7,8 +7,12 @@ from ipaddress import IPv4Network, IPv6Network
 
 from tvpn.config.clientfile import ClientConfig
 from tvpn.config.kind import Topology
-from tvpn.crypto.seal import OVERHEAD
+from tvpn.crypto.suite import largest_packet
+from tvpn.plane.fragment import HEADER_SIZE
+from tvpn.plane.framing import FRAME_SIZES
 from tvpn.plane.verbs import Endpoint, PeerSpec
+from tvpn.session.negotiation import Agreement
+from tvpn.wire.data import V1_HEADER_SIZE, V2_HEADER_SIZE
 
 _TCP_AND_IPV4_HEADER = 40
 _UDP_HEADER, _TCP_AND_LENGTH = 8, 22
@@ -46,10 +50,12 @@ class Verdict:
     config: ClientConfig = field(default_factory=ClientConfig)
 
 
-def inner_mss(mssfix: int, endpoint: Endpoint, wire_peer_id: int | None, stream: bool = False) -> int:
+def inner_mss(mssfix: int, endpoint: Endpoint, spec: PeerSpec, agreement: Agreement) -> int:
     """The MSS for inner IPv4 that keeps whole outer packets within ``mssfix``, at least 100; 0 when that is 0."""
     if not mssfix:
         return 0
-    outer = (40 if ":" in str(endpoint.address[0]) else 20) + (_TCP_AND_LENGTH if stream else _UDP_HEADER)
-    mss = mssfix - outer - OVERHEAD[1 if wire_peer_id is None else 4] - _TCP_AND_IPV4_HEADER
-    return max(mss, _SMALLEST_MSS)
+    outer = (40 if ":" in str(endpoint.address[0]) else 20) + (_TCP_AND_LENGTH if spec.is_stream else _UDP_HEADER)
+    header_size = V1_HEADER_SIZE if spec.wire_peer_id is None else V2_HEADER_SIZE
+    room = largest_packet(mssfix - outer, header_size, agreement.cipher, agreement.digest, agreement.epochs)
+    frame = FRAME_SIZES[spec.framing] + (HEADER_SIZE if spec.fragment else 0)
+    return max(room - frame - _TCP_AND_IPV4_HEADER, _SMALLEST_MSS)

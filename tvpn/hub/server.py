@@ -28,6 +28,7 @@ from tvpn.plane.verbs import (
 )
 from tvpn.session.event import Answered, Ended, Event, KeyChosen, KeyRetired, KeysDerived, VerdictWanted
 from tvpn.session.life import Stage
+from tvpn.session.negotiation import Agreement
 from tvpn.session.peer import Terms
 from tvpn.wire.header import SESSION_ID_SIZE
 
@@ -236,9 +237,10 @@ class ServerHub:
         peer = self.roster.seat(member)
         self._stop_counting(member)
         member.session.admit(options_for(self._rules, home, verdict, member.session.peer_info), peer, now)
-        if member.session.agreement is None:
+        agreement = member.session.agreement
+        if agreement is None:
             return
-        self._plane.add(peer, member.endpoint, self._spec(member, home), now)
+        self._plane.add(peer, member.endpoint, self._spec(member, home, agreement), now)
         if home.lease is not None and not self._rules.duplicate_cn:
             self._events.append(Leased(lease_key, home.lease.index))
         member.joined = True
@@ -265,15 +267,13 @@ class ServerHub:
         for rival in self.roster.rivals(member, same_device=not self._rules.duplicate_cn):
             self._dismiss(rival, "replaced by a newer connection", now)
 
-    def _spec(self, member: Member, home: Home) -> PeerSpec:
-        rules, agreement = self._rules, member.session.agreement
-        wire_peer_id = agreement.peer_id if agreement is not None else None
-        stream = member.endpoint in self._streams
-        mss = inner_mss(rules.mssfix, member.endpoint, wire_peer_id, stream)
-        return replace(
-            rules.plane, addresses=home.addresses, networks=home.networks, wire_peer_id=wire_peer_id, mss=mss,
-            is_stream=stream,
+    def _spec(self, member: Member, home: Home, agreement: Agreement) -> PeerSpec:
+        rules, stream = self._rules, member.endpoint in self._streams
+        spec = replace(
+            rules.plane, addresses=home.addresses, networks=home.networks, wire_peer_id=agreement.peer_id,
+            framing=agreement.framing, is_stream=stream, fragment=0 if stream else rules.plane.fragment,
         )  # fmt: skip
+        return replace(spec, mss=inner_mss(rules.mssfix, member.endpoint, spec, agreement))
 
     # What goes out
 

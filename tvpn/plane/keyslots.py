@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tvpn.crypto.derive import DataKeys
-from tvpn.crypto.replay import ReplayWindow
-from tvpn.crypto.seal import NEARLY_SPENT, Opener, Sealer
+from tvpn.crypto.seal import MOST_BYTES
+from tvpn.crypto.suite import largest_packet, replay_window, sealer_and_opener
 from tvpn.plane.verbs import PeerSpec
 from tvpn.wire.data import encode_header
 
@@ -14,23 +14,28 @@ _UNLIMITED = 1 << 62
 class KeySlot:
     """One installed key: both directions, the replay window, and the header of what it seals."""
 
-    __slots__ = ("carried", "fresh", "header", "key_id", "most_bytes", "most_packets", "opener", "sealer", "window")
+    __slots__ = (
+        "carried", "fresh", "header", "key_id", "most_bytes", "most_packets", "opener", "room", "sealer", "window",
+    )  # fmt: skip
 
     def __init__(self, key_id: int, keys: DataKeys, spec: PeerSpec) -> None:
         self.key_id = key_id
         self.header = encode_header(key_id, spec.wire_peer_id)
         self.carried = 0
-        self.most_bytes = spec.most_bytes or _UNLIMITED
-        self.most_packets = min(spec.most_packets or NEARLY_SPENT, NEARLY_SPENT)
-        self.sealer = Sealer(keys.cipher, keys.send_key, keys.send_iv)
-        self.opener = Opener(keys.cipher, keys.receive_key, keys.receive_iv)
-        self.window = ReplayWindow(spec.replay_window)
+        limit = _UNLIMITED if keys.epochs else MOST_BYTES
+        self.most_bytes = min(spec.most_bytes or limit, limit)
+        self.most_packets = spec.most_packets or _UNLIMITED
+        self.sealer, self.opener = sealer_and_opener(keys)
+        self.window = replay_window(keys, spec.replay_window)
+        self.room = largest_packet(spec.fragment, len(self.header), keys.cipher, keys.digest, keys.epochs)
+        """The largest plaintext where packets are cut to fit a datagram."""
         self.fresh = True
 
     @property
     def spent(self) -> bool:
         """It is time for the next key."""
-        return self.carried > self.most_bytes or self.sealer.next_id > self.most_packets
+        sealer = self.sealer
+        return self.carried > self.most_bytes or sealer.sent >= self.most_packets or sealer.is_nearly_spent
 
 
 class KeySlots:

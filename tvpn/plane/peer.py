@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tvpn.plane.fragment import Fragmenter, Reassembler
+from tvpn.plane.framing import framing_of
 from tvpn.plane.keyslots import KeySlots
 from tvpn.plane.verbs import Counters, Endpoint, PeerSpec
 
@@ -12,7 +14,10 @@ FLOAT_INTERVAL = 1.0
 class PlanePeer:
     """Where it is, its keys, its counters, and when it was last heard and spoken to (monotonic seconds)."""
 
-    __slots__ = ("counters", "endpoint", "heard", "moved", "number", "said", "slots", "spec", "warned")
+    __slots__ = (
+        "counters", "endpoint", "fragmenter", "framing", "heard", "is_plain", "moved", "number", "reassembler", "said",
+        "slots", "spec", "warned",
+    )  # fmt: skip
 
     def __init__(self, number: int, endpoint: Endpoint, spec: PeerSpec, now: float) -> None:
         self.number = number
@@ -20,6 +25,10 @@ class PlanePeer:
         self.spec = spec
         self.slots = KeySlots()
         self.counters = Counters.zero()
+        self.framing = framing_of(spec.framing)
+        self.fragmenter = Fragmenter() if spec.fragment else None
+        self.reassembler = Reassembler()
+        self.is_plain = self.framing is None and self.fragmenter is None
         self.heard = self.said = now
         self.warned = False
         self.moved = now - FLOAT_INTERVAL

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from tvpn.crypto.derive import DataKeys
-from tvpn.crypto.seal import OVERHEAD
+from tvpn.crypto.seal import MANY_FAILURES, MOST_FAILURES
 from tvpn.errors import Drop
 from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
 from tvpn.plane.keyslots import KeySlot
@@ -167,21 +167,36 @@ class Userspace:
         if slot is None:
             peer.counters.drop("no-key", len(packets))
             return
-        overhead = OVERHEAD[len(slot.header)]
-        counters = peer.counters
-        for burst in bursts(packets, overhead):
+        if not peer.is_plain:
+            packets = self._frame(peer, slot, packets)
+        sealer, header, counters = slot.sealer, slot.header, peer.counters
+        for burst in bursts(packets):
             try:
-                buffer = slot.sealer.seal(slot.header, burst)
+                buffer = sealer.seal(header, burst)
             except Drop as drop:
                 counters.drop(drop.reason, len(burst))
                 continue
-            self._to_network.append((peer.endpoint, len(burst[0]) + overhead, buffer))
-            payload = len(buffer) - overhead * len(burst)
+            size = len(burst[0])
+            self._to_network.append((peer.endpoint, size + sealer.overhead(header, size), buffer))
+            payload = size * (len(burst) - 1) + len(burst[-1])
             counters.sent_packets += len(burst)
             counters.sent_bytes += payload
             slot.carried += payload
         if slot.spent:
             self._warn(peer)
+
+    def _frame(self, peer: PlanePeer, slot: KeySlot, packets: Sequence[bytes]) -> list[bytes]:
+        """Packets as the peer wants them: in frames, in fragments, or both."""
+        framed = list(packets) if peer.framing is None else [peer.framing[0](packet) for packet in packets]
+        if peer.fragmenter is None:
+            return framed
+        parts: list[bytes] = []
+        for packet in framed:
+            try:
+                parts += peer.fragmenter.cut(packet, slot.room)
+            except Drop as drop:
+                peer.counters.drop(drop.reason)
+        return parts
 
     def _warn(self, peer: PlanePeer) -> None:
         """Once for each newest key."""
@@ -216,6 +231,8 @@ class Userspace:
             packet_id, plain = slot.opener.open(datagram, header_size)
         except Drop as drop:
             self._reject(peer, place, drop.reason)
+            if slot.opener.failed > MANY_FAILURES:
+                self._distrust(peer, slot)
             return
         newest = packet_id > slot.window.highest
         if not slot.window.accept(packet_id):
@@ -231,7 +248,25 @@ class Userspace:
         if slot.fresh:
             slot.fresh = False
             self._events.append(Opened(peer.number, slot.key_id))
-        self._deliver(peer, plain)
+        if peer.is_plain:
+            self._deliver(peer, plain)
+        else:
+            self._unframe(peer, plain, now)
+
+    def _unframe(self, peer: PlanePeer, plain: bytes, now: float) -> None:
+        """Out of fragments and frames, as far as there are."""
+        try:
+            packet = plain if peer.fragmenter is None else peer.reassembler.add(plain, now)
+            if packet is not None:
+                self._deliver(peer, packet if peer.framing is None else peer.framing[1](packet))
+        except Drop as drop:
+            peer.counters.drop(drop.reason)
+
+    def _distrust(self, peer: PlanePeer, slot: KeySlot) -> None:
+        """Somebody tries to forge packets, again and again: time for another key, and in the end for none."""
+        self._warn(peer)
+        if slot.opener.failed > MOST_FAILURES:
+            peer.slots.retire(slot.key_id)
 
     def _reject(self, peer: PlanePeer, place: Place, reason: str) -> None:
         """Count it; on the peer's own stream it means that the stream is broken."""

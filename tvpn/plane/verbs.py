@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from tvpn.crypto.derive import DataKeys
+from tvpn.wire.data import Framing
 
 Address = tuple[str | int, ...]
 
@@ -52,6 +53,9 @@ class PeerSpec:
     """The peer is our server: all we send goes to it, it may send from any address, and it does not float."""
     is_stream: bool = False
     """The peer is on a TCP connection: it does not float, and a packet that does not open ends it."""
+    framing: Framing = "none"
+    fragment: int = 0
+    """The largest datagram, in bytes; larger packets are cut. 0 is without fragments."""
     networks: tuple[Network, ...] = ()
     """What lies behind the peer: it may send from there."""
 

@@ -28,9 +28,10 @@ from tvpn.net.terminal import has_terminal
 from tvpn.pki.revocation import RevocationFile
 from tvpn.pki.state import State
 from tvpn.plane.verbs import PeerSpec
-from tvpn.session.negotiation import own_peer_info
+from tvpn.session.negotiation import Formats, own_peer_info
 from tvpn.session.peer import Terms
 from tvpn.session.renegotiation import Limits
+from tvpn.wire.data import Framing
 from tvpn.wire.option import encode_options_string
 
 Key = TypeVar("Key")
@@ -88,6 +89,7 @@ def peer_spec(settings: Settings) -> PeerSpec:
         replay_window=settings.data.replay_window[0],
         most_bytes=control.reneg_bytes,
         most_packets=control.reneg_pkts,
+        fragment=settings.data.fragment,
     )
 
 
@@ -122,13 +124,12 @@ def terms_of(
         username=username,
         password=password,
         options=encode_options_string(server, data.cipher, data.auth, settings.tunnel.tun_mtu),
-        data_ciphers=data.data_ciphers,
+        formats=_formats(settings),
         wall=wall,
         random=os.urandom,
         certificate_wanted=settings.tls.verify_client_cert == "require",
         username_as_common_name=settings.auth.username_as_common_name,
         tokens=tokens,
-        fallback_cipher=data.data_ciphers_fallback,
         requirements=_requirements(settings, server),
         refuse_revoked=revocations_of(settings),
         peer_info={} if server else own_peer_info(data.data_ciphers, __version__, can_be_asked=has_terminal()),
@@ -136,6 +137,16 @@ def terms_of(
         longest_timeout=control.tls_timeout,
         max_packet_size=control.max_packet_size,
     )
+
+
+def _formats(settings: Settings) -> Formats:
+    """The formats of data; a server of our own makes old clients migrate only where it is told to."""
+    data = settings.data
+    migrates = data.compress == "migrate"
+    framing: Framing = data.comp_lzo or "none"
+    if data.compress in ("swap", "stub-v2"):
+        framing = data.compress
+    return Formats(data.data_ciphers, data.data_ciphers_fallback, data.auth, framing, migrates)
 
 
 def _credentials(settings: Settings) -> tuple[str, str]:

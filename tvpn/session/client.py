@@ -135,13 +135,10 @@ class ClientSession(Session):
         self._keep_token(options)
         if self.agreement is not None:
             return
-        terms = self.terms
         try:
-            self.agreement = decode_agreement(
-                options, self._server_options, terms.data_ciphers, terms.fallback_cipher
-            )
+            self.agreement = decode_agreement(options, self._server_options, self.terms.formats)
             self._pull_at = None
-            self._events.append(Pushed(tuple(options), self.agreement.peer_id))
+            self._events.append(Pushed(tuple(options)))
             self._derive(self._exchange, self.agreement, now)
         except PeerError as error:
             self._fail(error, now)

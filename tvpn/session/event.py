@@ -58,7 +58,6 @@ class Pushed:
     """The server's options, whole: the client is admitted."""
 
     options: tuple[str, ...]
-    peer_id: int | None
 
 
 @dataclass(frozen=True, slots=True)

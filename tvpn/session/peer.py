@@ -29,7 +29,7 @@ from tvpn.session.allowance import Allowance
 from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived
 from tvpn.session.exchange import KeyExchange, Numbers, check_reset
 from tvpn.session.life import Core, Stage, make_life
-from tvpn.session.negotiation import Agreement
+from tvpn.session.negotiation import Agreement, Formats
 from tvpn.session.renegotiation import SHORTEST_INTERVAL, Limits, next_key_id
 from tvpn.wire.control import HEADER_SIZE, ControlPacket, decode_header
 from tvpn.wire.header import CARRIES_WRAPPED_KEY, Opcode
@@ -48,10 +48,9 @@ class Terms:
 
     context: Callable[[], SSL.Context]
     options: str
-    data_ciphers: tuple[str, ...]
+    formats: Formats
     wall: Callable[[], float]
     random: Callable[[int], bytes]
-    fallback_cipher: str | None = None
     requirements: Requirements = field(default_factory=Requirements)
     refuse_revoked: Refusal | None = None
     peer_info: Mapping[str, str] = field(default_factory=dict)
@@ -193,7 +192,7 @@ class Session:
             material = exchange.tls.export(EXPORTER_DATA_KEYS, KEY_MATERIAL_SIZE)
         else:
             material = self._material_by_prf(exchange)
-        keys = data_keys(material, agreement.cipher, self.server)
+        keys = data_keys(material, agreement.cipher, self.server, agreement.digest, agreement.epochs)
         if agreement.dynamic_tls_crypt and self._dynamic is None:
             exported = exchange.tls.export(EXPORTER_DYNAMIC_TLS_CRYPT, KEY_MATERIAL_SIZE)
             key = dynamic_tls_crypt_key(exported, self._static_key)

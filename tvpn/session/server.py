@@ -143,8 +143,7 @@ class ServerSession(Session):
 
     def _agree(self, options: str, push: Sequence[str], peer_id: int) -> Agreement:
         """What holds from now on, and the push that says so; raises PeerError without a common cipher."""
-        terms = self.terms
-        agreement = agree(self.peer_info, options, terms.data_ciphers, terms.fallback_cipher, peer_id)
+        agreement = agree(self.peer_info, options, self.terms.formats, peer_id)
         self._push = [*push, *encode_agreement(agreement, negotiates_ciphers(self.peer_info))]
         self._push_wanted |= Proto.REQUEST_PUSH in peer_protocol(self.peer_info)
         return agreement

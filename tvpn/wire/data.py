@@ -8,7 +8,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tvpn.wire.header import Opcode, encode_first_byte
+
+#: How packets stand in frames of compression that compresses nothing (data-channel.md 9): ``lzo`` is comp-lzo no,
+#: ``swap`` compress stub, ``stub-v2`` compress stub-v2.
+Framing = Literal["none", "lzo", "swap", "stub-v2"]
 
 NO_PEER_ID = 0xFFFFFF
 PACKET_ID_SIZE = 4

@@ -1,4 +1,4 @@
-"""What a server's TLS lets through: verify-client-cert, tls-cert-profile, versions, ciphers, and costly certificates."""
+"""What a server's TLS lets through: verify-client-cert, tls-cert-profile, versions and ciphers, costly certificates."""
 
 from __future__ import annotations
 

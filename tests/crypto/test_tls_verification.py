@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from unittest.mock import patch
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -145,6 +146,14 @@ class FingerprintTests(PaperTests):
             self.assertEqual(visited.chain[0], paper.leaf)
         self.assertFalse(self.passes(None, without_ca=True))
         self.assertFalse(self.passes(self_signed("alice")))
+
+
+    def test_hardened_system(self) -> None:
+        """Where no memory may be both written and executed the start says what to do, and with a CA all is well."""
+        with patch("OpenSSL.SSL._VerifyHelper", side_effect=MemoryError):
+            build_context(OWN)
+            error = self.assertRaises(ValueError, build_context, replace(OWN, ca=""))
+        self.assertIn("MemoryDenyWriteExecute", str(error))
 
 
 class BombTests(PaperTests):

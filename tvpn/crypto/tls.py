@@ -75,7 +75,13 @@ def build_context(
         context.set_max_proto_version(VERSIONS[strength.maximum])
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_verify(_VERIFY[insistence], None if credentials.ca else _let_through)
+    try:
+        context.set_verify(_VERIFY[insistence], None if credentials.ca else _let_through)
+    except MemoryError:
+        raise ValueError(
+            "without a CA, OpenSSL has to call Python, which this system forbids; add ca, or allow memory that is "
+            "written and executed (systemd: MemoryDenyWriteExecute=no)"
+        ) from None
     context.set_verify_depth(MOST_INTERMEDIATES)
     _choose_ciphers(context, strength)
     _use_credentials(context, credentials)

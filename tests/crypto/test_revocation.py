@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import NOW, Signer
+from tests.papers import Issuer
 from tvpn.crypto.revocation import Revocations
 from tvpn.crypto.tls import Credentials
 from tvpn.errors import PeerError
@@ -54,6 +55,19 @@ class RevocationTests(SynchronousTestCase):
         revocations.judge(alice, NOW + timedelta(days=2))
         error = self.assertRaises(PeerError, revocations.judge, alice, NOW + timedelta(days=4))
         self.assertIn("the revocation list has expired on 2030-06-18", str(error))
+
+    def test_authorities(self) -> None:
+        """A revoked authority takes with it all below it; an authority needs no common name to be asked about."""
+        root = Issuer("O=Nameless")
+        fallen = root.below("O=Department")
+        revocations = Revocations.from_pem(root.revoke(fallen.certificate))
+        for issuer, passes in ((fallen, False), (root.below("O=Department"), True), (root, True)):
+            chain = [*issuer.issue("alice").certificates, root.certificate]
+            if passes:
+                revocations.judge(chain, datetime.now(UTC))
+            else:
+                error = self.assertRaises(PeerError, revocations.judge, chain, datetime.now(UTC))
+                self.assertEqual(str(error), "alice: certificate is revoked")
 
     def test_forged(self) -> None:
         """A list that somebody else signed in the issuer's name refuses, rather than counts or is passed over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from unittest.mock import patch
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -17,6 +18,7 @@ from tests.papers import (
     ORDINARY,
     SERVER,
     USAGE,
+    Extension,
     Issuer,
     Paper,
     as_version,
@@ -27,7 +29,7 @@ from tests.papers import (
     with_sha1,
 )
 from tvpn.crypto.certificate import Requirements, judge
-from tvpn.crypto.tls import TLS, Credentials, Insistence, Strength, build_context
+from tvpn.crypto.tls import LONGEST_HANDSHAKE, TLS, Credentials, Insistence, Strength, build_context
 from tvpn.errors import PeerError
 
 ROOT, OTHER = Issuer(), Issuer("Other CA")
@@ -109,6 +111,11 @@ class PaperTests(SynchronousTestCase):
         return isinstance(self.visited(paper, strength, without_ca), TLS)
 
 
+def filled(size: int) -> tuple[Extension, ...]:
+    """Ordinary extensions and one more that only takes room."""
+    return (*ORDINARY, (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(size)), False))
+
+
 class ProfileTests(PaperTests):
     """tls-cert-profile: what cryptography in certificates is strong enough (protocol: key-exchange.md 1)."""
 
@@ -147,6 +154,14 @@ class FingerprintTests(PaperTests):
         self.assertFalse(self.passes(self_signed("alice")))
 
 
+    def test_hardened_system(self) -> None:
+        """Where no memory may be both written and executed the start says what to do, and with a CA all is well."""
+        with patch("OpenSSL.SSL._VerifyHelper", side_effect=MemoryError):
+            build_context(OWN)
+            error = self.assertRaises(ValueError, build_context, replace(OWN, ca=""))
+        self.assertIn("MemoryDenyWriteExecute", str(error))
+
+
 class BombTests(PaperTests):
     """D-12: certificates that are made to cost."""
 
@@ -160,17 +175,35 @@ class BombTests(PaperTests):
 
     def test_large(self) -> None:
         """D-12: too many bytes, a key of 16384 bits, 10000 names: each is refused within 20 ms of the server's time."""
-        filler = [x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(size)) for size in (10**5, 10**6)]
         names = x509.SubjectAlternativeName([x509.DNSName(f"{number:x}") for number in range(10_000)])
         for paper, reason in (
-            (self_signed("alice", (*ORDINARY, (filler[0], False))), "not signed by our CA"),
-            (ROOT.issue("alice", extensions=(*ORDINARY, (filler[1], False))), "excessive message size"),
+            (self_signed("alice", filled(60_000)), "not signed by our CA"),
+            (ROOT.issue("alice", extensions=filled(100_000)), "longer than 65536 bytes"),
             (self_signed("alice", (*ORDINARY, (names, False))), "not signed by our CA"),
             (OTHER.issue("alice", key=shapeless_key(16384)), "not signed by our CA"),
             (ROOT.issue("alice", key=shapeless_key(16384)), "TLS handshake failed"),
         ):
             self.assertIn(reason, str(self.visited(paper)))
             self.assertLess(self.cost(paper), 0.02, reason)
+
+    def test_bounded(self) -> None:
+        """D-12: more than 64 kB before the handshake is done end it, however they are cut; afterwards nothing does."""
+        server, client = TLS(build_context(OWN), server=True), visitor(ROOT.issue("alice", extensions=filled(60_000)))
+        talk(client, server)
+        self.assertTrue(server.established)
+        for _ in range(20):
+            client.send(bytes(16000))
+            self.assertEqual(talk(client, server), ([], [bytes(16000)]))
+        for size in (1, 1000, 65535):
+            server, heard = TLS(build_context(OWN), server=True), 0
+            # A first message that announces 127 kB, in records of 16 kB.
+            endless = (bytes.fromhex("1603014000") + bytes.fromhex("0101f000") + bytes(16380)) * 5
+            while heard + size <= LONGEST_HANDSHAKE:
+                server.receive(endless[heard : heard + size])
+                heard += size
+            error = self.assertRaises(PeerError, server.receive, endless[heard : heard + size])
+            self.assertIn("longer than 65536 bytes", str(error))
+            self.assertRaises(PeerError, server.receive, b"")
 
     def cost(self, paper: Paper) -> float:
         """The least of three times, in seconds, that the server takes to refuse this visit."""

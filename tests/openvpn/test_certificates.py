@@ -83,6 +83,7 @@ GOOD = {
     "an authority's own": ROOT.issue("alice", extensions=(*ORDINARY, constraint(True))),
     "unknown extension": ROOT.issue("alice", extensions=(*ORDINARY, (UNKNOWN, False))),
     "with intermediate": BELOW.issue("alice"),
+    "intermediate without a name": ROOT.below("O=Department").issue("alice"),
     "path length kept": ROOT.below("Last department", constraint(True, 0)).issue("alice"),
     "16 certificates": below(14),
 }

@@ -22,6 +22,17 @@ DATA = (
     (("data-ciphers AES-256-CBC", "auth none"), "no common cipher"),
 )
 
+AES_128, AES_256 = "ECDHE-ECDSA-WITH-AES-128-GCM-SHA256", "ECDHE-ECDSA-WITH-AES-256-GCM-SHA384"
+#: What our server is told to speak, one peer that does and one that does not, and what our log says of the latter.
+CHOSEN = (
+    ("tls-version-min 1.3", "tls-version-min 1.3", "tls-version-max 1.2", "no common TLS version"),
+    ("tls-version-max 1.2", "tls-version-max 1.2", "tls-version-min 1.3", "no common TLS version"),
+    (f"tls-version-max 1.2\ntls-cipher TLS-{AES_256}", f"tls-cipher TLS-{AES_256}", f"tls-cipher TLS-{AES_128}",
+     "no common TLS cipher"),
+    ("tls-version-min 1.3\ntls-ciphersuites TLS_AES_256_GCM_SHA384", "tls-ciphersuites TLS_AES_256_GCM_SHA384",
+     "tls-ciphersuites TLS_AES_128_GCM_SHA256", "no common TLS cipher"),
+)  # fmt: skip
+
 
 class DowngradeTests(SynchronousTestCase):
     skip = skip_unless_possible("openvpn")
@@ -54,3 +65,15 @@ class DowngradeTests(SynchronousTestCase):
                 client = lab.twistd("client", config, "tvpn-client")
                 client.wait_for(f"disconnected: .*{reason}", 10)
                 self.assertNotIn("connected: device", client.output)
+
+    def test_chosen(self) -> None:
+        """Versions and ciphers that our server was told to speak are the only ones: who shares them joins, else not."""
+        for chosen, good, bad, reason in CHOSEN:
+            with two_hosts() as lab:
+                server = Ends(lab, Case("tls-crypt", server_lines=(chosen,))).serve()
+                other = Ends(lab, Case("tls-crypt", client_lines=(bad,))).client_config("bad.conf")
+                client = lab.spawn("client", "openvpn", str(other), name="bad")
+                server.wait_for(f"did not get in: .*{reason}", 10)
+                client.stop()
+                self.assertNotIn(READY, client.output, bad)
+                Ends(lab, Case("tls-crypt", client_lines=(good,))).join_stock().stop()

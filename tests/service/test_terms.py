@@ -5,7 +5,9 @@ from __future__ import annotations
 from OpenSSL import SSL
 
 from tests.service.test_build import SERVER, BuildCase
-from tvpn.service.terms import context_of
+from tvpn.crypto.certificate import Requirements
+from tvpn.service.build import open_state
+from tvpn.service.terms import context_of, terms_of
 
 
 class ContextTests(BuildCase):
@@ -27,3 +29,37 @@ class ContextTests(BuildCase):
         client = self.load("[transport]\nremote = a\n" + self.identity("client") + "remote-cert-tls = server\n")
         insist = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
         self.assertEqual(context_of(client, None).get_verify_mode(), insist)
+
+    def test_strength(self) -> None:
+        """Versions, ciphers and tls-cert-profile reach the context."""
+        lines = "tls-version-min = 1.2\ntls-version-max = 1.2\ntls-cert-profile = suiteb\n"
+        context = context_of(self.load(SERVER + self.identity() + lines), None)
+        spoken = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"]
+        names = SSL.Connection(context, None).get_cipher_list()
+        self.assertEqual([name for name in names if not name.startswith("TLS_")], spoken)
+
+
+class RequirementTests(BuildCase):
+    """What is asked of the other end's certificate."""
+
+    def requirements(self, text: str) -> Requirements:
+        settings = self.load(SERVER + text)
+        return terms_of(settings, SSL.Context, server=True).requirements
+
+    def test_authority(self) -> None:
+        """A CA counts, given or of our own; without one the fingerprints alone do, and no state is made."""
+        line = f"peer-fingerprint = {':'.join(['ab'] * 32)}\n  {':'.join(['cd'] * 32)}\n"
+        prints = (b"\xab" * 32, b"\xcd" * 32)
+        own, given = self.requirements(f"[tls]\n{line}"), self.requirements(self.identity() + line)
+        self.assertEqual((own.trusts_authority, own.role, own.fingerprints), (True, "client", prints))
+        self.assertEqual((given.trusts_authority, given.role, given.fingerprints), (True, None, prints))
+        text = self.identity().replace("ca = ca.pem\n", "") + line
+        alone = self.requirements(text)
+        self.assertEqual((alone.trusts_authority, alone.role, alone.fingerprints), (False, None, prints))
+        self.assertIsNone(open_state(self.load(SERVER + text)))
+        self.assertIsInstance(context_of(self.load(SERVER + text), None), SSL.Context)
+
+    def test_issuer(self) -> None:
+        """verify-hash is about the issuer and about nobody else."""
+        wanted = self.requirements(f"{self.identity()}verify-hash = {':'.join(['ab'] * 32)} SHA256\n")
+        self.assertEqual((wanted.issuer_fingerprints, wanted.fingerprints), ((b"\xab" * 32,), ()))

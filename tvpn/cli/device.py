@@ -157,9 +157,9 @@ def _open_state(settings: Settings) -> State:
         "this configuration names a CA of its own, so certificates come from that CA's tools; "
         "without ca, cert and key tvpn makes its own"
     )
-    if given is None:
+    if settings.tls.cert is None:
         return State.open(folder, datetime.now(UTC))
-    if not ((folder / AUTHORITY_KEY).exists() and (folder / AUTHORITY_CERTIFICATE).exists()):
+    if given is None or not ((folder / AUTHORITY_KEY).exists() and (folder / AUTHORITY_CERTIFICATE).exists()):
         raise foreign
     state = State.open(folder, datetime.now(UTC))
     if state.authority.certificate_pem.strip() not in given.text.replace("\r\n", "\n"):

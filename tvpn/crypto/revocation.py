@@ -37,16 +37,16 @@ class Revocations:
 
     def judge(self, chain: Sequence[x509.Certificate], now: datetime) -> None:
         """Raises PeerError when one of the chain (leaf first) is revoked or its issuer's list cannot be relied on."""
+        name = common_name(chain[0])
         for certificate, issuer in zip(chain, [*chain[1:], chain[-1]], strict=True):
             for revocation in self._lists:
                 if revocation.issuer == certificate.issuer:
-                    self._judge(certificate, issuer, revocation, now)
+                    self._judge(name, certificate, issuer, revocation, now)
 
     def _judge(
-        self, certificate: x509.Certificate, issuer: x509.Certificate,
+        self, name: str, certificate: x509.Certificate, issuer: x509.Certificate,
         revocation: x509.CertificateRevocationList, now: datetime,
     ) -> None:  # fmt: skip
-        name = common_name(certificate)
         public = issuer.public_key()
         if not isinstance(public, SIGNING_KEYS) or not revocation.is_signature_valid(public):
             raise PeerError(f"{name}: the revocation list is not signed by its issuer", "revocation list")

@@ -27,6 +27,8 @@ _RECORD = 16384
 VERSIONS = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 #: Certificates between a peer's own and the CA: with both ends OpenVPN's 16 (protocol: key-exchange.md 10).
 MOST_INTERMEDIATES = 14
+#: Bytes that a peer may say before its handshake is done, so that nobody fills memory unasked.
+LONGEST_HANDSHAKE = 65536
 #: OpenSSL's security level for each tls-cert-profile; suiteb also narrows the ciphers of TLS 1.2 (RFC 6460).
 Profile = Literal["legacy", "preferred", "suiteb"]
 _SECURITY_LEVELS = {"legacy": "@SECLEVEL=1", "preferred": "@SECLEVEL=2", "suiteb": "@SECLEVEL=3"}
@@ -77,7 +79,13 @@ def build_context(
         context.set_max_proto_version(VERSIONS[strength.maximum])
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_verify(_VERIFY[insistence], None if credentials.ca else _let_through)
+    try:
+        context.set_verify(_VERIFY[insistence], None if credentials.ca else _let_through)
+    except MemoryError:
+        raise ValueError(
+            "without a CA, OpenSSL has to call Python, which this system forbids; add ca, or allow memory that is "
+            "written and executed (systemd: MemoryDenyWriteExecute=no)"
+        ) from None
     context.set_verify_depth(MOST_INTERMEDIATES)
     _choose_ciphers(context, strength)
     _use_credentials(context, credentials)
@@ -152,6 +160,7 @@ class TLS:
     def __init__(self, context: SSL.Context, server: bool) -> None:
         self._connection = SSL.Connection(context, None)
         self.established = False
+        self._heard = 0
         self._broken: PeerError | None = None
         if server:
             self._connection.set_accept_state()
@@ -164,6 +173,10 @@ class TLS:
         call; an alert may wait in ``pull``.
         """
         if self._broken is not None:
+            raise self._broken
+        self._heard += len(data)
+        if not self.established and self._heard > LONGEST_HANDSHAKE:
+            self._broken = PeerError(f"TLS handshake failed: longer than {LONGEST_HANDSHAKE} bytes")
             raise self._broken
         if data:
             self._connection.bio_write(data)

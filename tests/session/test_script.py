@@ -351,6 +351,31 @@ class EndScripts(ScriptTestCase):
                 +9s quiet
         """)
 
+    def test_refused(self) -> None:
+        """Who is refused reads why, again and again until it is acked, and gets acks for five seconds; his words count
+        for nothing.
+        """
+        self.server("""
+                    < CONTROL [1] acks 0 x100
+                    > ACK acks 1
+                    < CONTROL [2] acks 0 keys
+                    > CONTROL [1] acks 2,1
+                    < ACK acks 1
+                    refuse
+                    > CONTROL [2] acks 2,1 "AUTH_FAILED,revoked"
+                    stage lingering
+                +1s > CONTROL [2] acks 2,1 "AUTH_FAILED,revoked"
+                    < CONTROL [3] acks 2 "PUSH_REQUEST"
+                    > ACK acks 3,2,1
+                    admit
+                    renegotiate
+                    < SOFT_RESET [0] key 1 ! soft-reset-too-early
+                +2s < CONTROL [4] "EXIT"
+                    > ACK acks 4,3,2,1
+             +1999ms stage lingering
+                +1ms stage gone
+        """)
+
     def test_pull(self) -> None:
         """A PUSH_REQUEST within thirty seconds of the reply is only acked; a later one is answered."""
         self.server(ADMITTED + """

@@ -68,7 +68,7 @@ class CookieTests(DoorTests):
             self.assertEqual((session.session_id, session.remote_id), (cookie, CLIENT))
 
     def test_negative_twins(self) -> None:
-        """Each single thing wrong with it is silence (S-01)."""
+        """S-01: each single thing wrong with it is silence."""
         of = door()
         cookie = self.greeted(of)
         right = ControlPacket(Opcode.CONTROL, 0, CLIENT, (0,), cookie, 1, b"hello")

@@ -29,13 +29,13 @@ class CookieTests(SynchronousTestCase):
         self.assertEqual(self.cookie, self.jar.bake(PLACE, CLIENT, NOW))
 
     def test_life(self) -> None:
-        """It is good in its own time slot and the two after it, and never afterwards nor before."""
+        """S-01: it is good in its own time slot and the two after it, and never afterwards nor before."""
         for seconds, good in ((0, True), (SLOT, True), (3 * SLOT - 0.01, True), (3 * SLOT, False), (9 * SLOT, False)):
             self.assertIs(self.jar.check(self.cookie, PLACE, CLIENT, NOW + seconds), good, str(seconds))
         self.assertFalse(self.jar.check(self.cookie, PLACE, CLIENT, NOW - 0.01))
 
     def test_elsewhere(self) -> None:
-        """Another port, address, link or own address has another cookie."""
+        """S-01: another port, address, link or own address has another cookie."""
         for place in (
             PLACE._replace(address=("192.0.2.1", 1195)),
             PLACE._replace(address=("192.0.2.2", 1194)),
@@ -46,7 +46,7 @@ class CookieTests(SynchronousTestCase):
             self.assertFalse(self.jar.check(self.cookie, place, CLIENT, NOW), str(place))
 
     def test_other_client(self) -> None:
-        """A client with any other session id has another cookie."""
+        """S-01: a client with any other session id has another cookie."""
         for client in each_bit_flipped(CLIENT):
             self.assertFalse(self.jar.check(self.cookie, PLACE, client, NOW))
 
@@ -55,7 +55,7 @@ class CookieTests(SynchronousTestCase):
         self.assertFalse(CookieJar(b"t" * 32, HAND_WINDOW).check(self.cookie, PLACE, CLIENT, NOW))
 
     def test_each_bit(self) -> None:
-        """All eight bytes count: any bit flipped is refused."""
+        """S-01: all eight bytes count (CVE-2025-13086): any bit flipped is refused."""
         for forged in each_bit_flipped(self.cookie):
             self.assertFalse(self.jar.check(forged, PLACE, CLIENT, NOW))
 

@@ -39,7 +39,7 @@ class PeerTests(SynchronousTestCase):
 
 class FloodTests(PeerTests):
     def test_pull_flood(self) -> None:
-        """A thousand PUSH_REQUESTs are acked and get one reply at most in thirty seconds (S-09)."""
+        """S-09: a thousand PUSH_REQUESTs are acked and get one reply at most in thirty seconds."""
         world, client = self.connect()
         begin = len(world.trace)
 
@@ -61,7 +61,7 @@ class FloodTests(PeerTests):
         self.assertEqual(len(client.events), 1)
 
     def test_renegotiation_flood(self) -> None:
-        """A client that renegotiates without pause gets a new key once a second, and keeps its session (S-06)."""
+        """S-06: a client that renegotiates without pause gets a new key once a second, and keeps its session."""
         world, client = self.connect()
         begin = len(world.trace)
         for _ in range(500):

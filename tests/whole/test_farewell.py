@@ -187,7 +187,7 @@ class ReturnTests(SynchronousTestCase):
         self.assertTrue(world.passes(again))
 
     def test_crashed_client(self) -> None:
-        """A client that restarts at the same place replaces its old session, once it is authenticated (S-04)."""
+        """S-04: a client that restarts at the same place replaces its old session, once it is authenticated."""
         world = World(Options("tls-crypt"))
         client = world.client()
         world.run(1, world.connected(client))

@@ -46,7 +46,7 @@ class RenegotiationTests(SynchronousTestCase):
         self.assertEqual(world.server.told(Left) + client.told(Disconnected), [])
 
     def test_no_packet_is_lost(self) -> None:
-        """Renegotiations every 5 s of a minute, begun by server, client or both: 0 lost, ids 0 to 7, then 1 to 4."""
+        """F-09: renegotiations every 5 s of a minute, by server, client or both: 0 lost, ids 0 to 7, then 1 to 4."""
         for protection in PROTECTIONS:
             for side in ("server", "client", "both"):
                 server, client = limits_of(side)
@@ -59,7 +59,7 @@ class RenegotiationTests(SynchronousTestCase):
                 self.assertEqual(newest, [0, 1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4], f"{protection} {side}")
 
     def test_every_id_once(self) -> None:
-        """Under no key is a packet id sent twice, over all keys and both directions (C-01)."""
+        """C-01: under no key is a packet id sent twice, over all keys and both directions."""
         world = World(Options("tls-crypt-v2", server_limits=OFTEN))
         node = world.client()
         world.run(1, world.connected(node))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.session.script import ScriptTestCase
+from tvpn.session.event import KeyChosen, KeysDerived, Pushed, TokenGiven
 from tvpn.session.renegotiation import Limits
 
 #: A client's way in, up to where data could flow: everything said is acked.
@@ -408,6 +409,16 @@ class EndScripts(ScriptTestCase):
                     > ACK acks 0,2,1
                +90s stage admitted
         """)
+
+    def test_token(self) -> None:
+        """A token that comes late is kept, and nothing is configured anew (pitfalls A 32)."""
+        self.client(JOINED + """
+                    < CONTROL [4] "PUSH_REPLY,auth-token SESS_ID_AT_x"
+                    > ACK acks 4,3,2,1,0
+               +90s stage admitted
+        """)
+        kinds = [type(event) for event in self.session.take_events()]
+        self.assertEqual(kinds, [Pushed, KeysDerived, KeyChosen, TokenGiven])
 
     def test_server_says_goodbye(self) -> None:
         """A client that is told to go acks it and lingers, and asks for nothing more."""

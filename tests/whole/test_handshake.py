@@ -91,6 +91,28 @@ class MatrixTests(SynchronousTestCase):
             world.run(1, world.connected(client))
             self.assertLessEqual(max(len(datagram) for *_, datagram in world.trace), 1250 - 48)
 
+    def test_wrapped_key_again(self) -> None:
+        """Message 1 has the wrapped key each time it is sent, and no later one has (pitfalls A 10)."""
+        lost: list[bytes] = []
+
+        def fate(_number: int, _sender: tuple, datagram: bytes) -> list[float]:
+            if datagram[0] >> 3 == Opcode.CONTROL_WKC and len(lost) < 2:
+                lost.append(datagram)
+                return []
+            return [0.0]
+
+        world = World(Options("tls-crypt-v2", fate=fate))
+        client = world.client()
+        self.assertTrue(world.run(MINUTE, world.connected(client)))
+        own = [data for _, sender, _, data in world.trace if sender == client.place]
+        with_key = [data for data in own if data[0] >> 3 == Opcode.CONTROL_WKC]
+        wrapped = client.hub.session._key.wrapped
+        self.assertEqual(len(with_key), 3)
+        self.assertEqual({data.endswith(wrapped) for data in with_key}, {True})
+        others = [data for data in own if data[0] >> 3 in (Opcode.CONTROL, Opcode.ACK)]
+        self.assertTrue(others)
+        self.assertEqual({data.endswith(wrapped) for data in others}, {False})
+
     def test_other_protections_key(self) -> None:
         """A client of another group, or with another protection, is not even answered."""
         for server, client_protection in (

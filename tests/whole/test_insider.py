@@ -117,6 +117,14 @@ class KeyExchangeTests(InsiderTestCase):
             [request] = self.world.server.told(VerdictRequest)[:1]
             self.assertEqual(request.wanted.username, "mallory")
 
+    def test_challenge_answers(self) -> None:
+        """A password that looks like an answer to a challenge, whole or not, is a password (pitfalls B 35)."""
+        self.meet("none")
+        for password in ("SCRV1:eA==:eQ==", "SCRV1:", "SCRV1", "SCRV1::::", "SCRV1:!:!", "CRV1::", "CRV1:R,E:x::y"):
+            self.assertEqual(self.say(self.genuine(username="mallory", password=password).encode())[1], "")
+            [request] = self.world.server.told(VerdictRequest)
+            self.assertEqual(request.wanted.password, password)
+
     def test_control_characters(self) -> None:
         """Names with control characters are refused, and what a log may say of them has none."""
         self.meet("none")

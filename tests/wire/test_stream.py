@@ -67,7 +67,7 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(found, [packet, packet])
 
     def test_other_protocols(self) -> None:
-        """W-18: HTTP, SSH, a proxy, and lengths of nothing and of everything are recognised by their first two bytes."""
+        """W-18: HTTP, SSH, a proxy, lengths of nothing and of everything are known by their first two bytes."""
         for words in (b"GET / HTTP/1.0", b"POST / HTTP/1.1", b"SSH-2.0-", b"PROXY TCP4", b"\0\0", b"\xff\xff"):
             self.assertRaises(Drop, Unstreamer().receive, words)
             unstreamer = Unstreamer()

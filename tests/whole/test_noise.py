@@ -7,7 +7,8 @@ import random
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.noise import NoisyTunnel
-from tests.whole.simulation import PROTECTIONS, Disconnected, Havoc, Joined, Left, Options, World
+from tests.whole.simulation import PROTECTIONS, Disconnected, Havoc, Joined, Left, Limits, Options, World
+from tests.whole.stranger import PINGED
 from tvpn.crypto.wrap import DIGEST_SIZES, STAMP_SIZE
 from tvpn.wire.header import Opcode
 
@@ -118,3 +119,19 @@ class TunnelTests(SynchronousTestCase):
                 self.assertGreater(arrived, 4200)
             self.assertEqual([node.told(Left) + node.told(Disconnected) for node in tunnel.ends], [[], []])
             self.assertLessEqual({0, 1, 2, 3, 4}, tunnel.key_ids)
+
+    def test_up_and_down(self) -> None:
+        """F-10: ten minutes of a wire that is up for five seconds and down for two, with new keys every 30 s: the
+        session stays, and a second after it is up again data flows.
+        """
+        limits = Limits(longest=30, shortest=30)
+        for protection in ("none", "tls-crypt-v2"):
+            options = Options(protection, server_limits=limits, client_limits=limits, rules=PINGED)
+            world = World(options)
+            options.fate = lambda *_: [0.0] if world.now % 7 < 5 else []
+            client = world.client()
+            self.assertTrue(world.run(MINUTE, world.connected(client)))
+            for number in range(85):
+                world.run(7 - world.now % 7 + 1)
+                self.assertTrue(world.passes(client), f"{protection} {number}")
+            self.assertEqual(world.server.told(Left) + client.told(Disconnected), [])

@@ -174,22 +174,22 @@ class SinglePacketTests(SynchronousTestCase):
 
     def test_dropped(self) -> None:
         """F-04: any single datagram lost costs no more than a retransmission or the next pull."""
-        for protection in PROTECTIONS:
+        for protection in (*PROTECTIONS, "tls-crypt-v2-2.5"):
             self.check(protection, 7, lambda number: World(Options(protection, fate=accident(number, []))))
 
     def test_doubled(self) -> None:
         """F-04: any single datagram doubled costs nothing."""
-        for protection in PROTECTIONS:
+        for protection in (*PROTECTIONS, "tls-crypt-v2-2.5"):
             self.check(protection, 0.1, lambda number: World(Options(protection, fate=accident(number, [0.0, 0.0]))))
 
     def test_late(self) -> None:
         """F-04: any single datagram five seconds late is made good by retransmission, and harmless when it comes."""
-        for protection in PROTECTIONS:
+        for protection in (*PROTECTIONS, "tls-crypt-v2-2.5"):
             self.check(protection, 7, lambda number: World(Options(protection, fate=accident(number, [5.0]))))
 
     def test_swapped(self) -> None:
         """F-04: any single datagram swapped with the next one of its sender costs no more than a retransmission."""
-        for protection in PROTECTIONS:
+        for protection in (*PROTECTIONS, "tls-crypt-v2-2.5"):
             self.check(protection, 7, lambda number: SwappingWorld(Options(protection), number))
 
     def test_late_twice(self) -> None:

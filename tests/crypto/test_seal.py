@@ -100,7 +100,7 @@ class SealTests(SynchronousTestCase):
             self.assertEqual(at, len(buffer))
 
     def test_each_flipped_bit_is_refused(self) -> None:
-        """Ciphertext, tag, packet id and, in V2, opcode, key id and peer id: any bit flipped is a Drop (C-08)."""
+        """C-08: ciphertext, tag, packet id and, in V2, opcode, key id and peer id: any bit flipped is a Drop."""
         for cipher in KEY_SIZES:
             for header in HEADERS:
                 sealer, opener = pair(cipher)
@@ -132,7 +132,7 @@ class SealTests(SynchronousTestCase):
 
 class PacketIdTests(SynchronousTestCase):
     def test_ids_never_repeat(self) -> None:
-        """Over many bursts of all sizes each id is used once, from 1 on (C-01)."""
+        """C-01: over many bursts of all sizes each id is used once, from 1 on."""
         sealer, opener = pair()
         seen = []
         for burst in range(1, 60):
@@ -142,7 +142,7 @@ class PacketIdTests(SynchronousTestCase):
         self.assertEqual(seen, list(range(1, len(seen) + 1)))
 
     def test_run_out(self) -> None:
-        """The last burst that fits is sealed; after it everything is a Drop, and the counter stays (C-02)."""
+        """C-02: the last burst that fits is sealed; after it everything is a Drop, and the counter stays."""
         sealer, opener = pair()
         sealer.next_id = LAST_PACKET_ID - 2
         self.assertRaises(Drop, sealer.seal, HEADERS[1], [b"p"] * 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 from dataclasses import replace
 
 from OpenSSL import SSL
@@ -72,13 +73,32 @@ class HandshakeTests(SynchronousTestCase):
             self.assertEqual(client.chain[0].subject.rfc4514_string(), "CN=server")
 
     def test_any_piece_size(self) -> None:
-        """However the byte stream is cut, the handshake completes and records arrive whole (W-10)."""
+        """W-10: however the byte stream is cut, the handshake completes and records arrive whole."""
         for size in (1, 2, 3, 7, 100, 1200, 20000):
             client, server = sides()
             talk(client, server, size)
             client.send(b"from the client")
             server.send(b"from the server")
             self.assertEqual(talk(client, server, size), ([b"from the server"], [b"from the client"]))
+
+    def test_random_pieces(self) -> None:
+        """W-10: in a thousand handshakes every piece has a size of its own, from 1 to 1200 bytes, and all are merged
+        and split at will on their way: each one completes.
+        """
+        contexts = build_context(CLIENT), build_context(SERVER)
+        for seed in range(1000):
+            dice = random.Random(seed)
+            client, server = TLS(contexts[0], server=False), TLS(contexts[1], server=True)
+            waiting = {client: b"", server: b""}
+            for _ in range(5000):
+                for sender, receiver in ((client, server), (server, client)):
+                    waiting[receiver] += sender.pull(dice.randrange(1, 1201))
+                    size = dice.randrange(1, 1201)
+                    piece, waiting[receiver] = waiting[receiver][:size], waiting[receiver][size:]
+                    receiver.receive(piece)
+                if client.established and server.established and not any(waiting.values()):
+                    break
+            self.assertTrue(client.established and server.established, f"seed {seed}")
 
     def test_one_record_one_message(self) -> None:
         """Records are not merged: each ``send`` is read as one."""

@@ -185,7 +185,7 @@ class EnvelopeTests(SynchronousTestCase):
         self.assertEqual([receiver.open(datagram) for datagram in datagrams], [b"x"] * 4)
 
     def test_forgery_does_not_move_the_window(self) -> None:
-        """A forged packet with a high id leaves the genuine ones acceptable (C-05)."""
+        """C-05: a forged packet with a high id leaves the genuine ones acceptable."""
         server, client = pairs()["tls-crypt"]
         receiver = Envelope(server, 100)
         forger = pairs(OTHER)["tls-crypt"][1]

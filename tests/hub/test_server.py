@@ -239,7 +239,7 @@ class FloatTests(SynchronousTestCase):
         self.assertEqual([left.reason for left in world.server.told(Left)], ["left"])
 
     def test_not_to_another_ones_place(self) -> None:
-        """A client that turns up where another one lives moves nobody (F-08)."""
+        """F-08: a client that turns up where another one lives moves nobody."""
         world = World()
         alice, bob = world.client(1), world.client(2, SIGNER.issue("bob"))
         world.run(1, world.connected(alice, bob))

@@ -54,7 +54,7 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual((self.told, self.link.address), (["no delay True", "began"], PEER))
 
     def test_packets(self) -> None:
-        """However the stream is cut, the packets come whole, in order, as from a UDP socket."""
+        """W-18: however the stream is cut, the packets come whole, in order, as from a UDP socket."""
         stream = framed(CONTROL, DATA, CONTROL)
         for size in (1, 2, 5, len(stream)):
             self.batches.clear()
@@ -69,7 +69,7 @@ class LinkTests(SynchronousTestCase):
         self.assertEqual([len(batch) for batch in self.batches], [30])
 
     def test_impossible_length(self) -> None:
-        """A length that no packet has ends the connection and is counted; what follows is not looked at."""
+        """W-18: a length that no packet has ends the connection and is counted; what follows is not looked at."""
         self.link.dataReceived(b"\0\0" + framed(CONTROL))
         self.assertTrue(self.transport.disconnecting)
         self.assertEqual((self.batches, sum(self.link.counters.drops.values())), ([], 1))
@@ -173,7 +173,7 @@ class LoopbackTests(TestCase):
         return link, transport
 
     async def test_bounded(self) -> None:
-        """A peer that does not read costs a bounded queue: the rest is dropped."""
+        """W-18: a peer that does not read costs a bounded queue: the rest is dropped."""
         link, transport = await self.stuffed()
         queued = len(transport.dataBuffer) + transport._tempDataLen
         self.assertLess(queued, 4 * transport.bufferSize)

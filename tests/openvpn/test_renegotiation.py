@@ -10,7 +10,7 @@ from tests.lab import Lab, skip_unless_possible, two_hosts
 from tests.openvpn.peers import INNER_V4, Case, Ends
 from tests.stream import Outcome, stream_through
 
-EVERY, NEVER = "reneg-sec 2 2", "reneg-sec 0"
+NEVER = "reneg-sec 0"
 #: Soft resets of the client, told by the opcode that no wrapping hides.
 COUNTER = "table ip soft_resets { chain in { type filter hook input priority 0; udp dport 1194 @th,64,5 3 counter; }; }"
 #: On arrival, of what is not yet out of the tunnel.
@@ -21,10 +21,10 @@ LOSS = (
 
 
 def case_of(initiator: str) -> Case:
-    """This side begins a renegotiation every two seconds, the other one never."""
-    if initiator == "server":
-        return Case(server_lines=(EVERY,), client_lines=(NEVER,))
-    return Case(server_lines=(NEVER,), client_lines=("reneg-sec 2",))
+    """This side, or both, begin a renegotiation every two seconds, the other one never."""
+    server = NEVER if initiator == "client" else "reneg-sec 2 2"
+    client = NEVER if initiator == "server" else "reneg-sec 2"
+    return Case(server_lines=(server,), client_lines=(client,))
 
 
 class StreamTestCase(SynchronousTestCase):

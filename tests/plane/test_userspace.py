@@ -199,7 +199,7 @@ class ForgeryTests(PlaneTestCase):
         self.assertEqual(self.plane.take_events(), [])
 
     def test_window_waits_for_the_tag(self) -> None:
-        """Forged high ids do not push genuine ones out of the window (C-05)."""
+        """C-05: forged high ids do not push genuine ones out of the window."""
         for number in range(200):
             self.arrive(ALICE, encode_header(0, 0) + (0xFFFF0000 + number).to_bytes(4, "big") + bytes(40))
         self.arrive(ALICE, self.genuine())
@@ -215,7 +215,7 @@ class ForgeryTests(PlaneTestCase):
         self.assertEqual(self.plane.take_events(), [Gone(0, "nothing heard for 10 seconds")])
 
     def test_short_ones(self) -> None:
-        """Datagrams of every size below a packet's are dropped without an exception (W-13)."""
+        """W-13: datagrams of every size below a packet's are dropped without an exception."""
         for first in range(0x30, 0x50):
             for size in range(30):
                 self.arrive(ALICE, bytes([first]) + bytes(size))
@@ -353,7 +353,7 @@ class TimeTests(PlaneTestCase):
 
 class SpentTests(PlaneTestCase):
     def test_ids_run_out(self) -> None:
-        """Near the end of the ids a new key is asked for, once; at the end packets are dropped and counted (C-02)."""
+        """C-02: near the end of the ids a new key is asked for, once; at the end packets are dropped and counted."""
         sealer = self.plane._peers[0].slots.sending.sealer
         sealer.next_id = NEARLY_SPENT
         packet = (b"", ipv4_packet(WORLD, INNER[0], b""))

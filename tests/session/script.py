@@ -8,7 +8,7 @@ A script has a line for each happening, in this order, with ``#`` before remarks
     < OPCODE [ids] words     packets come in, all of a line in one batch
     > OPCODE [ids] words     packets go out, these and no others, at this time and no other
     say 3000                 so many bytes of TLS wait to be sent
-    admit, renegotiate       what the hub may do to a session
+    admit, refuse, renegotiate   what the hub may do to a session
     stage gone               where the session's life is
     quiet                    nothing; with a time: nothing goes out until then
 
@@ -234,6 +234,8 @@ class ScriptTestCase(SynchronousTestCase):
             session._exchange.tls.send(FILLER * int(detail))
         elif word == "admit" and isinstance(session, ServerSession):
             session.admit(["ping 10"], 0, self.now / 1000)
+        elif word == "refuse" and isinstance(session, ServerSession):
+            session.refuse("revoked", "revoked", self.now / 1000)
         elif word == "renegotiate":
             session.renegotiate(self.now / 1000)
         elif word == "stage":

@@ -55,7 +55,7 @@ class CookieTests(SynchronousTestCase):
         self.assertFalse(CookieJar(b"t" * 32, HAND_WINDOW).check(self.cookie, PLACE, CLIENT, NOW))
 
     def test_each_bit(self) -> None:
-        """S-01: all eight bytes count: any bit flipped is refused."""
+        """S-01: all eight bytes count (CVE-2025-13086): any bit flipped is refused."""
         for forged in each_bit_flipped(self.cookie):
             self.assertFalse(self.jar.check(forged, PLACE, CLIENT, NOW))
 

@@ -163,7 +163,7 @@ class OutOfPlaceTests(ExchangeTestCase):
         self.assertGreater(number, 0)
 
     def test_payload_that_is_no_tls(self) -> None:
-        """A first message that is no TLS ends the exchange, and is acked all the same (W-11)."""
+        """W-11: a first message that is no TLS ends the exchange, and is acked all the same."""
         for payload in (b"x", b"GET / HTTP/1.0\r\n\r\n", bytes(2048)):
             self.setUp()
             self.server.receive(ControlPacket(Opcode.SOFT_RESET, 1, CLIENT_ID, message_id=0), 0.0)

@@ -42,7 +42,7 @@ def life_in(stage: Stage) -> tuple[Life, Core]:
 
 class LifeTests(SynchronousTestCase):
     def test_every_stage_and_input(self) -> None:
-        """Each input in each stage leads where the table says, or is refused where there is no way."""
+        """S-03: each input in each stage leads where the table says, or is refused where there is no way."""
         for stage, word in product(Stage, INPUTS):
             life, _ = life_in(stage)
             self.assertIs(life.stage(), stage)
@@ -54,7 +54,7 @@ class LifeTests(SynchronousTestCase):
                 self.assertIs(life.stage(), expected, f"{stage} {word}")
 
     def test_no_way_back(self) -> None:
-        """No sequence of four inputs leads from an end back into life."""
+        """S-03: no sequence of four inputs leads from an end back into life."""
         for words in product(INPUTS, repeat=4):
             life, _ = life_in(Stage.LINGERING)
             for word in words:
@@ -62,7 +62,7 @@ class LifeTests(SynchronousTestCase):
                 self.assertIn(life.stage(), (Stage.LINGERING, Stage.GONE))
 
     def test_linger_time_is_set_once(self) -> None:
-        """The exit timer is armed by the first goodbye and not prolonged by later ones (CVE-2024-28882)."""
+        """S-12: the exit timer is armed by the first goodbye and not prolonged by later ones (CVE-2024-28882)."""
         life, core = life_in(Stage.ADMITTED)
         life.left(100.0)
         life.left(104.0)

@@ -206,7 +206,7 @@ class AckBlockTests(SynchronousTestCase):
 
 class LossyWireTests(SynchronousTestCase):
     def test_everything_arrives(self) -> None:
-        """At 40 % loss both ways 100 messages arrive, each once and in order (20 seeds)."""
+        """F-01: at 40 % loss both ways 100 messages arrive, each once and in order (20 seeds)."""
         for seed in range(20):
             dice = random.Random(seed)
             box, inbox = Outbox(0xFFFFFFC0, 2.0), Inbox[bytes](0xFFFFFFC0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.session.script import ScriptTestCase
+from tvpn.session.event import KeyChosen, KeysDerived, Pushed, TokenGiven
 from tvpn.session.renegotiation import Limits
 
 #: A client's way in, up to where data could flow: everything said is acked.
@@ -351,6 +352,31 @@ class EndScripts(ScriptTestCase):
                 +9s quiet
         """)
 
+    def test_refused(self) -> None:
+        """Who is refused reads why, again and again until it is acked, and gets acks for five seconds; his words count
+        for nothing.
+        """
+        self.server("""
+                    < CONTROL [1] acks 0 x100
+                    > ACK acks 1
+                    < CONTROL [2] acks 0 keys
+                    > CONTROL [1] acks 2,1
+                    < ACK acks 1
+                    refuse
+                    > CONTROL [2] acks 2,1 "AUTH_FAILED,revoked"
+                    stage lingering
+                +1s > CONTROL [2] acks 2,1 "AUTH_FAILED,revoked"
+                    < CONTROL [3] acks 2 "PUSH_REQUEST"
+                    > ACK acks 3,2,1
+                    admit
+                    renegotiate
+                    < SOFT_RESET [0] key 1 ! soft-reset-too-early
+                +2s < CONTROL [4] "EXIT"
+                    > ACK acks 4,3,2,1
+             +1999ms stage lingering
+                +1ms stage gone
+        """)
+
     def test_pull(self) -> None:
         """A PUSH_REQUEST within thirty seconds of the reply is only acked; a later one is answered."""
         self.server(ADMITTED + """
@@ -383,6 +409,16 @@ class EndScripts(ScriptTestCase):
                     > ACK acks 0,2,1
                +90s stage admitted
         """)
+
+    def test_token(self) -> None:
+        """A token that comes late is kept, and nothing is configured anew (pitfalls A 32)."""
+        self.client(JOINED + """
+                    < CONTROL [4] "PUSH_REPLY,auth-token SESS_ID_AT_x"
+                    > ACK acks 4,3,2,1,0
+               +90s stage admitted
+        """)
+        kinds = [type(event) for event in self.session.take_events()]
+        self.assertEqual(kinds, [Pushed, KeysDerived, KeyChosen, TokenGiven])
 
     def test_server_says_goodbye(self) -> None:
         """A client that is told to go acks it and lingers, and asks for nothing more."""

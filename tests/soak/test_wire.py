@@ -37,20 +37,21 @@ class RenegotiationTests(StreamTestCase):
 
     timeout = 3600
 
+    def each_side(self, **stock: str) -> None:
+        for initiator in ("server", "client", "both"):
+            self.check(initiator, 50, 20, **stock)
+
     def test_own(self) -> None:
         """Between our own server and client nothing is lost, doubled or out of order, whoever begins."""
-        self.check("server", 50, 20)
-        self.check("client", 50, 20)
+        self.each_side()
 
     def test_stock_client(self) -> None:
         """Nor with a stock client."""
-        self.check("server", 50, 20, client="stock")
-        self.check("client", 50, 20, client="stock")
+        self.each_side(client="stock")
 
     def test_stock_server(self) -> None:
         """Nor with a stock server."""
-        self.check("server", 50, 20, server="stock")
-        self.check("client", 50, 20, server="stock")
+        self.each_side(server="stock")
 
     def test_lossy_wire(self) -> None:
         """At 5 % loss nothing is doubled or out of order, and never do two seconds pass without a datagram."""

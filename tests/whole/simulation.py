@@ -20,7 +20,7 @@ from tvpn.crypto.certificate import Requirements
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ServerKey
 from tvpn.crypto.tls import Credentials, Insistence, Strength, build_context
 from tvpn.crypto.token import TokenRules
-from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped
+from tvpn.crypto.wrap import Envelope, TLSAuth, TLSCrypt, Unwrapped
 from tvpn.hub.client import ClientHub, ClientKeys
 from tvpn.hub.door import ControlKeys
 from tvpn.hub.event import Connected, Disconnected, HubEvent, Joined, Left, VerdictRequest
@@ -47,11 +47,20 @@ STATIC_KEY = StaticKey.generate(os.urandom)
 V2_KEY = TLSCryptV2ServerKey.generate(os.urandom)
 
 
+class OldClientKeys(ClientKeys):
+    """Of a client before 2.6: it cannot negotiate early, so the server has state from its first packet on."""
+
+    def envelope(self, wall: float) -> tuple[Envelope, StaticKey | None]:
+        wrapping = TLSCrypt(self.tls_crypt_v2.key, server=False)
+        return Envelope(wrapping, int(wall)), self.tls_crypt_v2.key
+
+
 def keys_of(protection: str) -> tuple[ControlKeys, ClientKeys]:
-    """Both sides' keys for none, tls-auth, tls-auth-0/1, tls-crypt, tls-crypt-v2."""
-    if protection == "tls-crypt-v2":
+    """Both sides' keys for none, tls-auth, tls-auth-0/1, tls-crypt, tls-crypt-v2 and the older tls-crypt-v2-2.5."""
+    if protection.startswith("tls-crypt-v2"):
         own = V2_KEY.issue(os.urandom, 1)
-        return ControlKeys(None, None, V2_KEY), ClientKeys(Unwrapped(), None, own)
+        kind = OldClientKeys if protection.endswith("2.5") else ClientKeys
+        return ControlKeys(None, None, V2_KEY), kind(Unwrapped(), None, own)
     if protection == "tls-crypt":
         return (
             ControlKeys(TLSCrypt(STATIC_KEY, server=True), STATIC_KEY),

@@ -52,7 +52,7 @@ class ReplayTests(SynchronousTestCase):
         return world, client, [data for _, sender, _, data in world.trace if sender == client.place]
 
     def test_during_the_session(self) -> None:
-        """All of the client's datagrams again, from its own address: no packet twice, no second session, no harm."""
+        """S-02: all of the client's datagrams again from its own address: nothing twice, no second session, no harm."""
         for protection in PROTECTIONS:
             world, client, recorded = self.setting(protection)
             world.server.delivered.clear()
@@ -87,7 +87,7 @@ class ReplayTests(SynchronousTestCase):
             self.assertLessEqual(len(answers[0]), len(recorded[0]) + 12, protection)
 
     def test_after_the_session(self) -> None:
-        """After the client has left its handshake again leads nowhere: nobody joins, and what began ends."""
+        """S-02: after the client has left its handshake again leads nowhere: nobody joins, and what began ends."""
         for protection in PROTECTIONS:
             world, client, recorded = self.setting(protection)
             client.hub.stop("", world.now)

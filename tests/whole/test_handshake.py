@@ -146,6 +146,28 @@ class MatrixTests(SynchronousTestCase):
             world.run(1, world.connected(client))
             self.assertLessEqual(max(len(datagram) for *_, datagram in world.trace), 1250 - 48)
 
+    def test_wrapped_key_again(self) -> None:
+        """Message 1 has the wrapped key each time it is sent, and no later one has (pitfalls A 10)."""
+        lost: list[bytes] = []
+
+        def fate(_number: int, _sender: tuple, datagram: bytes) -> list[float]:
+            if datagram[0] >> 3 == Opcode.CONTROL_WKC and len(lost) < 2:
+                lost.append(datagram)
+                return []
+            return [0.0]
+
+        world = World(Options("tls-crypt-v2", fate=fate))
+        client = world.client()
+        self.assertTrue(world.run(MINUTE, world.connected(client)))
+        own = [data for _, sender, _, data in world.trace if sender == client.place]
+        with_key = [data for data in own if data[0] >> 3 == Opcode.CONTROL_WKC]
+        wrapped = client.hub.session._key.wrapped
+        self.assertEqual(len(with_key), 3)
+        self.assertEqual({data.endswith(wrapped) for data in with_key}, {True})
+        others = [data for data in own if data[0] >> 3 in (Opcode.CONTROL, Opcode.ACK)]
+        self.assertTrue(others)
+        self.assertEqual({data.endswith(wrapped) for data in others}, {False})
+
     def test_other_protections_key(self) -> None:
         """A client of another group, or with another protection, is not even answered."""
         for server, client_protection in (
@@ -207,22 +229,22 @@ class SinglePacketTests(SynchronousTestCase):
 
     def test_dropped(self) -> None:
         """F-04: any single datagram lost costs no more than a retransmission or the next pull."""
-        for protection in PROTECTIONS:
+        for protection in (*PROTECTIONS, "tls-crypt-v2-2.5"):
             self.check(protection, 7, lambda number: World(Options(protection, fate=accident(number, []))))
 
     def test_doubled(self) -> None:
         """F-04: any single datagram doubled costs nothing."""
-        for protection in PROTECTIONS:
+        for protection in (*PROTECTIONS, "tls-crypt-v2-2.5"):
             self.check(protection, 0.1, lambda number: World(Options(protection, fate=accident(number, [0.0, 0.0]))))
 
     def test_late(self) -> None:
         """F-04: any single datagram five seconds late is made good by retransmission, and harmless when it comes."""
-        for protection in PROTECTIONS:
+        for protection in (*PROTECTIONS, "tls-crypt-v2-2.5"):
             self.check(protection, 7, lambda number: World(Options(protection, fate=accident(number, [5.0]))))
 
     def test_swapped(self) -> None:
         """F-04: any single datagram swapped with the next one of its sender costs no more than a retransmission."""
-        for protection in PROTECTIONS:
+        for protection in (*PROTECTIONS, "tls-crypt-v2-2.5"):
             self.check(protection, 7, lambda number: SwappingWorld(Options(protection), number))
 
     def test_late_twice(self) -> None:

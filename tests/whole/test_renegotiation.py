@@ -29,6 +29,19 @@ def limits_of(side: str) -> tuple[Limits, Limits]:
     return (OFTEN if side != "client" else NEVER), (OFTEN if side != "server" else NEVER)
 
 
+class Accident:
+    """This happens to one control datagram of the first renegotiation."""
+
+    def __init__(self, victim: int, copies: list[float]) -> None:
+        self.victim, self.copies, self.seen = victim, copies, 0
+
+    def __call__(self, _number: int, _sender: tuple, datagram: bytes) -> list[float]:
+        if datagram[0] in DATA_FIRST_BYTES or datagram[0] & 7 != 1:
+            return [0.0]
+        self.seen += 1
+        return self.copies if self.seen == self.victim + 1 else [0.0]
+
+
 class RenegotiationTests(SynchronousTestCase):
     def stream(self, world: World, rounds: int, pause: float) -> None:
         """A packet each way every ``pause`` seconds; all of them arrive, in order."""
@@ -46,7 +59,7 @@ class RenegotiationTests(SynchronousTestCase):
         self.assertEqual(world.server.told(Left) + client.told(Disconnected), [])
 
     def test_no_packet_is_lost(self) -> None:
-        """Renegotiations every 5 s of a minute, begun by server, client or both: 0 lost, ids 0 to 7, then 1 to 4."""
+        """F-09: renegotiations every 5 s of a minute, by server, client or both: 0 lost, ids 0 to 7, then 1 to 4."""
         for protection in PROTECTIONS:
             for side in ("server", "client", "both"):
                 server, client = limits_of(side)
@@ -58,8 +71,25 @@ class RenegotiationTests(SynchronousTestCase):
                 newest = [key_id for at, key_id in enumerate(key_ids) if key_id not in key_ids[max(at - 20, 0) : at]]
                 self.assertEqual(newest, [0, 1, 2, 3, 4, 5, 6, 7, 1, 2, 3, 4], f"{protection} {side}")
 
+    def test_each_packet(self) -> None:
+        """F-04: any single datagram of a renegotiation lost, doubled or five seconds late costs no data packet."""
+        accidents = (("server", []), ("client", []), ("both", []), ("server", [0.0, 0.0]), ("client", [5.0]))
+        for protection in ("none", "tls-crypt-v2"):
+            for side, copies in accidents:
+                number, seen = 0, 1
+                while number < seen:
+                    server, client = limits_of(side)
+                    fate = Accident(number, copies)
+                    world = World(Options(protection, server_limits=server, client_limits=client, fate=fate))
+                    node = world.client()
+                    world.run(1, world.connected(node))
+                    self.stream(world, 120, 0.1)
+                    self.assertGreater(node.hub.session._derived, 0, f"{protection} {side} {copies} {number}")
+                    number, seen = number + 1, fate.seen
+                self.assertGreater(seen, 8)
+
     def test_every_id_once(self) -> None:
-        """Under no key is a packet id sent twice, over all keys and both directions (C-01)."""
+        """C-01: under no key is a packet id sent twice, over all keys and both directions."""
         world = World(Options("tls-crypt-v2", server_limits=OFTEN))
         node = world.client()
         world.run(1, world.connected(node))

@@ -99,7 +99,7 @@ class RoundTripTests(SynchronousTestCase):
 
 class RefusalTests(SynchronousTestCase):
     def test_malformed_bodies(self) -> None:
-        """More than eight acks, an ACK without acks or with more behind them, and too much payload are Drops."""
+        """W-03: more than eight acks, an ACK without acks or with more behind them, and too much payload are Drops."""
         control, ack = bytes([Opcode.CONTROL << 3]) + b"sessioni", bytes([Opcode.ACK << 3]) + b"sessioni"
         table = [
             (control, b""),
@@ -117,7 +117,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(len(longest.payload), LARGEST_PAYLOAD)
 
     def test_headers(self) -> None:
-        """A short header, an opcode that nobody speaks and a zero session id are Drops with their names."""
+        """W-05, W-06: a short header, an opcode that nobody speaks and a zero session id are Drops with their names."""
         table = [
             (b"", "control-short"),
             (b"\x20sessio", "control-short"),

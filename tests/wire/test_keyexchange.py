@@ -67,7 +67,7 @@ class MutationTests(SynchronousTestCase):
             return None
 
     def test_each_truncation(self) -> None:
-        """A message cut anywhere before its peer info is refused or has empty strings at its end."""
+        """W-12: a message cut anywhere before its peer info is refused or has empty strings at its end."""
         data = message(username="alice", password="secret", peer_info="IV_VER=1\n").encode()
         for size in range(len(data)):
             decoded = self.decodes(data[:size])
@@ -77,7 +77,7 @@ class MutationTests(SynchronousTestCase):
                 self.assertEqual(decoded.peer_info, "")
 
     def test_each_length_field(self) -> None:
-        """Each length replaced by 0, 1, odd and largest values, or without its NUL: a message or a PeerError."""
+        """W-12: each length replaced by 0, 1, odd and largest values, or without its NUL: a message or a PeerError."""
         said = message(username="alice", password="secret", peer_info="IV_VER=1\n")
         data = said.encode()
         at = 5 + 48 + 64
@@ -90,14 +90,14 @@ class MutationTests(SynchronousTestCase):
             at += 2 + length
 
     def test_too_long(self) -> None:
-        """Options of 512 bytes are refused, 511 are not; credentials of any length are read for their judge."""
+        """W-12: options of 512 bytes are refused, 511 are not; credentials of any length are read for their judge."""
         self.assertIsNotNone(self.decodes(message(options="x" * 511).encode()))
         self.assertIsNone(self.decodes(message(options="x" * 512).encode()))
         for name in ("username", "password"):
             self.assertIsNotNone(self.decodes(message(**{name: "x" * 5000}).encode()))
 
     def test_other_methods(self) -> None:
-        """Another key method, or anything in front, is refused."""
+        """W-12: another key method, or anything in front, is refused."""
         data = message().encode()
         for head in (b"\0\0\0\0\1", b"\0\0\0\0\3", b"\0\0\0\1\2", b"GET /"):
             self.assertIsNone(self.decodes(head + data[5:]))
@@ -106,5 +106,5 @@ class MutationTests(SynchronousTestCase):
     @settings(deadline=None, max_examples=500)
     @given(st.binary(max_size=400), st.booleans(), st.booleans())
     def test_garbage(self, data: bytes, headed: bool, from_client: bool) -> None:
-        """Any bytes are a message or a PeerError."""
+        """W-12: any bytes are a message or a PeerError."""
         self.decodes((b"\0\0\0\0\2" if headed else b"") + data, from_client)

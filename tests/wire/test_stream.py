@@ -57,6 +57,23 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(Unstreamer().receive(encode_burst(3, b"abcdefgh")), [b"abc", b"def", b"gh"])
         self.assertEqual(Unstreamer().receive(encode_burst(8, b"abcdefgh")), [b"abcdefgh"])
 
+    def test_byte_by_byte(self) -> None:
+        """W-18: however slowly it comes, no more than one unfinished packet is kept, and the packet comes out whole."""
+        packet = bytes(range(256)) * (LARGEST_PACKET // 256)
+        unstreamer, found = Unstreamer(), []
+        for byte in encode_packet(packet) * 2:
+            found += unstreamer.receive(bytes([byte]))
+            self.assertLessEqual(len(unstreamer._rest), LARGEST_PACKET + 2)
+        self.assertEqual(found, [packet, packet])
+
+    def test_other_protocols(self) -> None:
+        """W-18: HTTP, SSH, a proxy, lengths of nothing and of everything are known by their first two bytes."""
+        for words in (b"GET / HTTP/1.0", b"POST / HTTP/1.1", b"SSH-2.0-", b"PROXY TCP4", b"\0\0", b"\xff\xff"):
+            self.assertRaises(Drop, Unstreamer().receive, words)
+            unstreamer = Unstreamer()
+            self.assertEqual(unstreamer.receive(words[:1]), [])
+            self.assertRaises(Drop, unstreamer.receive, words[1:2])
+
 
 class BeginningTests(SynchronousTestCase):
     """OpenVPN or not, by the first three bytes."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tvpn.crypto.certificate import Identity
 from tvpn.hub.pool import Lease
-from tvpn.plane.verbs import Address, Endpoint
+from tvpn.plane.verbs import Endpoint
 from tvpn.session.server import ServerSession
 
 Key = TypeVar("Key")
@@ -27,8 +27,6 @@ class Member:
     joined: bool = False
     lease: Lease | None = None
     scheduled: float | None = None
-    counted: Address | None = None
-    """Under which address it counts as half-open."""
 
     @property
     def key(self) -> tuple[Endpoint, bytes]:

@@ -5,17 +5,22 @@ BIN := $(VENV)/bin
 CONFIG ?= etc/server.ini
 # Most tests wait for real programs and clocks: they do that side by side.
 JOBS ?= 3
+# The soak takes its time: it is a target of its own.
+SUITES := tests.test_floors $(subst /,.,$(filter-out tests/soak,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py))))
 RUN_STAMP := $(VENV)/.run
 TEST_STAMP := $(VENV)/.test
 LINT_STAMP := $(VENV)/.lint
 
-.PHONY: run test lint demo bench bench-quick bench-bogus clean
+.PHONY: run test soak lint demo bench bench-quick bench-bogus clean
 
 run: $(RUN_STAMP)
 	@$(BIN)/twistd -n --pidfile= tvpn --config $(CONFIG)
 
 test: $(TEST_STAMP)
-	@$(BIN)/python -m twisted.trial -j$(JOBS) $(TRIAL) tests
+	@$(BIN)/python -m twisted.trial -j$(JOBS) $(TRIAL) $(SUITES)
+
+soak: $(TEST_STAMP)
+	@$(BIN)/python -m twisted.trial $(TRIAL) tests.soak
 
 lint: $(LINT_STAMP)
 	@$(BIN)/ruff check tvpn twisted tests bench

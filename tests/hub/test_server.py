@@ -20,9 +20,9 @@ from tests.whole.simulation import (
     address_of,
     ipv4_packet,
 )
+from tvpn.hub import lobby
 from tvpn.hub.event import Complaint, Leased, Moved, VerdictRequest
 from tvpn.hub.rules import ServerRules, inner_mss
-from tvpn.hub.server import MOST_HALF_OPEN
 from tvpn.plane.verbs import Endpoint
 
 RULES = ServerRules(IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64"))
@@ -137,18 +137,20 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(world.server.told(Left)[0].reason, "the address pool is exhausted")
 
     def test_half_open(self) -> None:
-        """However many begin a handshake and stop, no more than the bound are remembered, and all are forgotten."""
+        """D-10: however many begin and stop, only the latest are remembered, up to the bound; and all are forgotten."""
         world = World(Options(verdict=lambda _: None))
         lost = world.client()
         world.run(0.0045)
         first = [data for _, sender, _, data in world.trace if sender == lost.place][1]
         hub = world.server.hub
-        for number in range(MOST_HALF_OPEN + 50):
+        for number in range(lobby.MOST + 50):
             place = Endpoint("wire", (f"10.{number >> 8}.{number & 255}.1", 1))
             cookie = hub._door._cookies.bake(place, first[1:9], world.now)
             hub.receive(place, first[:14] + cookie + first[22:], world.now)
-        self.assertEqual(len(hub.roster), MOST_HALF_OPEN)
-        self.assertEqual(hub.drops["half-open-full"], 51)
+        self.assertEqual(len(hub.roster), lobby.MOST)
+        self.assertEqual(hub.drops["crowded-out"], 51)
+        self.assertIsNone(hub.roster.find(Endpoint("wire", ("10.0.5.1", 1)), first[1:9]))
+        self.assertIsNotNone(hub.roster.find(place, first[1:9]))
         world.run(70)
         self.assertEqual(len(hub.roster), 0)
 

@@ -41,7 +41,7 @@ class GarbageTests(SynchronousTestCase):
     skip = skip_unless_possible("ping")
 
     def test_flood(self) -> None:
-        """50,000 random and truncated datagrams: not one ping is lost, few lines are logged, new clients get in."""
+        """D-07: 50,000 random and truncated datagrams: no ping is lost, few lines are logged, new clients get in."""
         with two_hosts() as lab:
             lab.host("other")
             lab.wire("server", ["192.0.2.1/24"], "other", ["192.0.2.2/24"])

@@ -103,8 +103,12 @@ class Crowd:
         self.total = 0
 
     def has_room(self, address: Address) -> bool:
+        """Whether there may be one more, and of this site."""
+        return self.total < self._most and self.has_share_for(address)
+
+    def has_share_for(self, address: Address) -> bool:
         limit = self._most_of_site if self.total < self._busy else self._most_when_busy
-        return self.total < self._most and self._sites[prefix_of(address)[:6]] < limit
+        return self._sites.get(prefix_of(address)[:6], 0) < limit
 
     def add(self, address: Address) -> None:
         self._sites[prefix_of(address)[:6]] += 1

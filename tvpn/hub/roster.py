@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tvpn.crypto.certificate import Identity
-from tvpn.plane.verbs import Address, Endpoint
+from tvpn.plane.verbs import Endpoint
 from tvpn.session.server import ServerSession
 
 Key = TypeVar("Key")
@@ -25,8 +25,6 @@ class Member:
     peer: int | None = None
     joined: bool = False
     scheduled: float | None = None
-    counted: Address | None = None
-    """Under which address it counts as half-open."""
 
     @property
     def key(self) -> tuple[Endpoint, bytes]:

@@ -9,9 +9,10 @@ from tvpn.errors import Drop
 from tvpn.hub.door import ControlKeys, Door
 from tvpn.hub.event import Complaint, HangUp, HubEvent, Joined, Leased, Left, Moved, ResponseGiven, VerdictRequest
 from tvpn.hub.home import Home, Homes
+from tvpn.hub.lobby import Lobby
 from tvpn.hub.offer import options_for
 from tvpn.hub.pool import Pool
-from tvpn.hub.prefix import Buckets, Crowd, Tally, prefix_of
+from tvpn.hub.prefix import Buckets, Tally, prefix_of
 from tvpn.hub.roster import Member, Roster
 from tvpn.hub.rules import ServerRules, Verdict, inner_mss
 from tvpn.hub.streams import Streams
@@ -32,10 +33,7 @@ from tvpn.session.negotiation import Agreement
 from tvpn.session.peer import Terms
 from tvpn.wire.header import SESSION_ID_SIZE
 
-#: Clients that have proved their address and not yet been admitted: altogether, of one site, and of one site when
-#: there are many (an office behind one address shall get in, a flood from one address shall not keep others out).
-MOST_HALF_OPEN, MOST_OF_SITE, BUSY, MOST_OF_SITE_WHEN_BUSY = 1000, 50, 100, 3
-#: Of those, how many may have got state on their very first packet.
+#: While there are more unfinished connections than this, nobody gets state on its very first packet.
 MOST_UNPROVEN = 64
 
 
@@ -48,9 +46,9 @@ class ServerHub:
         self._rules = rules
         self._homes = Homes(rules, pool)
         self._plane = plane
-        self._door = Door(terms, keys, lambda: self._half_open.total < MOST_UNPROVEN)
+        self._door = Door(terms, keys, lambda: len(self._lobby) < MOST_UNPROVEN)
         self._tally = Tally()
-        self._half_open = Crowd(MOST_HALF_OPEN, MOST_OF_SITE, BUSY, MOST_OF_SITE_WHEN_BUSY)
+        self._lobby = Lobby()
         most, seconds = rules.connect_freq or (0, 1)
         self._arrivals = Buckets(most, most / seconds) if most else None
         self._events: list[HubEvent] = []
@@ -78,16 +76,16 @@ class ServerHub:
             if isinstance(outcome, bytes):
                 self._answers.append((endpoint, outcome))
                 return
-            if not self._half_open.has_room(endpoint.address):
+            if not self._lobby.has_share_for(endpoint.address):
                 raise Drop("half-open-full")
             if self._arrivals is not None and not self._arrivals.take(prefix_of(endpoint.address), now):
                 raise Drop("connect-freq")
             member = self.roster.add(endpoint, outcome, now)
-            self._half_open.add(endpoint.address)
-            member.counted = endpoint.address
+            self._let_wait(member, now)
             self._streams.settle(endpoint)
         try:
             member.session.receive(datagram, now)
+            self._lobby.advance(member)
             if member.peer is not None:
                 self._plane.heard(member.peer, now)
         finally:
@@ -148,7 +146,7 @@ class ServerHub:
         self._speaking[member.number] = member
         if member.session.stage is Stage.GONE:
             self._vacate(member)
-            self._stop_counting(member)
+            self._lobby.leave(member)
             self.roster.remove(member)
             if member.endpoint in self._streams:
                 self._streams.remove(member.endpoint)
@@ -163,7 +161,7 @@ class ServerHub:
         elif isinstance(event, Answered):
             self._events.append(ResponseGiven(member.number, event.text))
         elif isinstance(event, Ended):
-            self._report_left(member, event.reason)
+            self._report_left(member, event.reason, now)
             self._vacate(member)
         elif peer is None:
             return
@@ -174,11 +172,13 @@ class ServerHub:
         elif isinstance(event, KeyRetired):
             self._plane.retire(peer, event.key_id)
 
-    def _stop_counting(self, member: Member) -> None:
-        """The member is half-open no longer."""
-        if member.counted is not None:
-            self._half_open.remove(member.counted)
-            member.counted = None
+    def _let_wait(self, member: Member, now: float) -> None:
+        """The member is on its way in; when there are too many, another one is no longer."""
+        crowded_out = self._lobby.enter(member)
+        if crowded_out is not None:
+            self._complain("crowded-out", crowded_out.endpoint, now)
+            crowded_out.session.close()
+            self._follow(crowded_out, now)
 
     def _vacate(self, member: Member) -> None:
         """The plane forgets the peer, its address is free."""
@@ -189,11 +189,14 @@ class ServerHub:
 
     def _dismiss(self, member: Member, reason: str, now: float) -> None:
         """End a session without a word to the peer."""
-        self._report_left(member, reason)
+        self._report_left(member, reason, now)
         member.session.close()
         self._follow(member, now)
 
-    def _report_left(self, member: Member, reason: str) -> None:
+    def _report_left(self, member: Member, reason: str, now: float) -> None:
+        if member.session.silent:
+            self._complain("silent-start", member.endpoint, now)
+            return
         self._events.append(Left(member.number, member.name, member.endpoint, member.joined, reason))
         member.joined = False
 
@@ -235,7 +238,7 @@ class ServerHub:
         if home is None:
             return
         peer = self.roster.seat(member)
-        self._stop_counting(member)
+        self._lobby.leave(member)
         member.session.admit(options_for(self._rules, home, verdict, member.session.peer_info), peer, now)
         agreement = member.session.agreement
         if agreement is None:

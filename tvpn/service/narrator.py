@@ -17,6 +17,8 @@ _MEANINGS = {
     "reset-rate": "asks for too many connections; some go unanswered",
     "connect-freq": "comes more often than connect-freq allows; some connections are refused",
     "half-open-full": "was turned away: too many unfinished connections",
+    "crowded-out": "had to make room for others: too many unfinished connections",
+    "silent-start": "began to connect and then said nothing of TLS",
 }
 #: From which verbosity (OpenVPN's verb) on an event is mentioned: what happens to peers, and what is mere debris.
 VERB_FOR_EVENTS, VERB_FOR_DEBRIS = 1, 4

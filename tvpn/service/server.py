@@ -31,6 +31,7 @@ from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint
 from tvpn.service.ending import fail
 from tvpn.service.firewall import Firewall
+from tvpn.service.memory import Thrift
 from tvpn.service.narrator import is_worth, sentence
 from tvpn.service.policy import Policy
 from tvpn.session.life import Stage
@@ -40,6 +41,7 @@ from tvpn.store.lease import keep
 FAREWELL = 1.2
 """Seconds that clients get to hear that the server stops."""
 RENEWAL_CHECK = 86400.0
+MEMORY_CHECK = 10.0
 
 
 class Renewable(Protocol):
@@ -123,6 +125,7 @@ class ServerService(Service):
         self._notes = notes
         self._share = share
         self._renewal = LoopingCall(self._renew)
+        self._thrift = LoopingCall(Thrift(lambda: len(hub.roster)).look)
 
     # Start, as root
 
@@ -187,6 +190,7 @@ class ServerService(Service):
             self._log.info("{note}", note=note)
         if self._certificate is not None:
             self._renewal.start(RENEWAL_CHECK, now=False)
+        self._thrift.start(MEMORY_CHECK, now=False)
 
     def _accept(self) -> None:
         """TCP: Twisted's own ports around our listening sockets, a link of each connection."""
@@ -253,8 +257,9 @@ class ServerService(Service):
     def stopService(self) -> Deferred[None]:
         """Tell the clients, wait until they have heard or it takes too long, take everything down."""
         super().stopService()
-        if self._renewal.running:
-            self._renewal.stop()
+        for watch in (self._renewal, self._thrift):
+            if watch.running:
+                watch.stop()
         return ensureDeferred(self._stop())
 
     async def _stop(self) -> None:

@@ -177,8 +177,13 @@ class ServerSession(Session):
         if self._under_verdict:
             return max(super()._give_up_at(), self._pending_until)
         # Who has proved an address but says nothing of TLS is not waited for as long as a slow handshake.
-        silent = self._exchange.key_id == 0 and not self._exchange.begun
-        return min(super()._give_up_at(), self._exchange.started + PATIENCE) if silent else super()._give_up_at()
+        latest = super()._give_up_at()
+        return min(latest, self._exchange.started + PATIENCE) if self.silent else latest
+
+    @property
+    def silent(self) -> bool:
+        """The client has said nothing of TLS yet."""
+        return self._exchange.key_id == 0 and not self._exchange.begun
 
     @property
     def _decided(self) -> bool:

@@ -23,7 +23,9 @@ ABOVE_THE_LINE = frozenset(
 )  # fmt: skip
 #: The configuration looks at files and at the environment.
 EXCEPTIONS = {("config", "os")}
-SECRET_WORDS = ("tag", "digest", "cookie", "hmac", "password", "token", "signature", "mac")
+SECRET_WORDS = frozenset(
+    {"tag", "digest", "cookie", "hmac", "password", "token", "signature", "mac", "secret", "finalize"}
+)  # fmt: skip
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 400
 
@@ -49,10 +51,30 @@ def imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def called_name(node: ast.expr) -> str:
-    """The last word of a name or an attribute, in lower case."""
+    """The last word of a name or an attribute, in lower case; a part of something is named as the whole."""
+    if isinstance(node, ast.Subscript):
+        return called_name(node.value)
     if isinstance(node, ast.Attribute):
         return node.attr.lower()
     return node.id.lower() if isinstance(node, ast.Name) else ""
+
+
+def compared_secrets(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """(name, line) of what may be secret and is compared in a time that depends on it."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Compare):
+            continue
+        if not any(isinstance(operator, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for operator in node.ops):
+            continue
+        sides = [node.left]
+        for side in node.comparators:
+            sides += side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side]
+        if any(is_constant(side) for side in sides):
+            continue
+        for side in sides:
+            name = called_name(side.func if isinstance(side, ast.Call) else side)
+            if set(name.split("_")) & SECRET_WORDS:
+                yield name, node.lineno
 
 
 def is_constant(node: ast.expr) -> bool:
@@ -93,30 +115,39 @@ class FloorTests(ShapeTestCase):
         ])  # fmt: skip
 
     def test_no_weak_randomness(self) -> None:
-        """Nothing in the package uses the ``random`` module: every number drawn may be somebody's secret."""
-        self.complain([
-            f"{path}:{line}"
-            for _, path, tree in sources() for name, line in imports(tree) if name.split(".")[0] == "random"
-        ])  # fmt: skip
+        """C-12: nothing in the package uses the ``random`` module: every number drawn may be somebody's secret. What
+        is handed on as ``random`` is ``os.urandom``.
+        """
+        complaints, sources_of_chance = [], 0
+        for _, path, tree in sources():
+            complaints += [f"{path}:{line}" for name, line in imports(tree) if name.split(".")[0] == "random"]
+            for node in ast.walk(tree):
+                if isinstance(node, ast.keyword) and node.arg == "random":
+                    sources_of_chance += 1
+                    complaints += [] if ast.unparse(node.value) == "os.urandom" else [f"{path}:{node.value.lineno}"]
+        self.complain(complaints)
+        self.assertGreater(sources_of_chance, 0)
 
 
 class SafetyTests(ShapeTestCase):
     def test_constant_time(self) -> None:
-        """Tags, digests, cookies and the like are never compared by ``==`` (CVE-2025-13086)."""
-        complaints = []
-        for _, path, tree in sources():
-            for node in ast.walk(tree):
-                if not isinstance(node, ast.Compare) or not any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
-                    continue
-                sides = (node.left, *node.comparators)
-                if any(is_constant(side) for side in sides):
-                    continue
-                complaints += [
-                    f"{path}:{node.lineno} compares {called_name(side)}"
-                    for side in sides
-                    if set(called_name(side).split("_")) & set(SECRET_WORDS)
-                ]
-        self.complain(complaints)
+        """C-10: tags, digests, cookies and the like are never compared by ``==`` or ``in``, but by
+        ``hmac.compare_digest`` (CVE-2025-13086).
+        """
+        self.complain([
+            f"{path}:{line} compares {name}" for _, path, tree in sources() for name, line in compared_secrets(tree)
+        ])  # fmt: skip
+
+    def test_constant_time_is_noticed(self) -> None:
+        """C-10: the check above sees each way of writing such a comparison, and nothing in harmless ones."""
+        for text in (
+            "tag == other", "other != self.tag", "packet.cookie[:8] == own", "hmac.digest(key, text, 'sha1') == given",
+            "given == hasher.finalize()", "auth_token in (first, second)", "a < b == session_cookie",
+            "own_digest not in seen",
+        ):  # fmt: skip
+            self.assertNotEqual(list(compared_secrets(ast.parse(text))), [], text)
+        for text in ("hmac.compare_digest(tag, own)", "len(tag) == size", "tag is None", "cookie != NO_SESSION"):
+            self.assertEqual(list(compared_secrets(ast.parse(text))), [], text)
 
     def test_no_shell(self) -> None:
         """No program is run through a shell, and no text is run as a program."""

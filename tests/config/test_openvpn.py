@@ -242,6 +242,8 @@ class Refusing(ConfigCase):
             ("redirect-gateway def1", "later release"),
             ("server 10.8.0.0 255.255.255.0 nopool", "nopool"),
             ("cipher none", "never sends data in clear"),
+            ("data-ciphers BF-CBC", "cannot use 'BF-CBC'"),
+            ("data-ciphers AES-256-GCM:none", "cannot use 'NONE'"),
         ):
             self.refused(f"{line}\n", 1, line.split()[0], part, name="a.conf")
 

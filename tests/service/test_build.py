@@ -17,6 +17,8 @@ from tvpn.config import Settings, load
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ServerKey
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped
 from tvpn.errors import ConfigError, TvpnError
+from tvpn.net.share import Newcomer
+from tvpn.net.tcp import TCPLink
 from tvpn.pki.state import State
 from tvpn.service import build
 from tvpn.service.server import DevicePlan, ListenPlan, plan_sockets
@@ -189,6 +191,15 @@ class GraphTests(BuildCase):
         self.assertIsNone(vpn._database)
         self.assertFalse((self.folder / "state").exists())
         self.assertEqual(vpn._notes, [])
+
+    def test_share(self) -> None:
+        """A web server shares the port where that is configured, and nowhere else."""
+        listening = "[transport]\nlisten = tcp:443\n"
+        for text, name in ((listening, None), (f"{listening}port-share = 127.0.0.1 8443\n", "127.0.0.1:8443")):
+            service = build.build(self.load(text + SERVER + self.identity()), MemoryReactorClock())
+            share = service.services[0]._share
+            self.assertEqual(None if share is None else share._name, name)
+            self.assertIs(type(service.services[0]._build_stream()), TCPLink if name is None else Newcomer)
 
     def test_manhole(self) -> None:
         """The prompt is a service beside the VPN, and only where it is configured."""

@@ -50,6 +50,17 @@ class CookieTests(SynchronousTestCase):
         for client in each_bit_flipped(CLIENT):
             self.assertFalse(self.jar.check(self.cookie, PLACE, client, NOW))
 
+    def test_no_repeats(self) -> None:
+        """C-12: 10^5 ids that strangers get from us, by any difference of place, id or time, have no repeats."""
+        found = set()
+        for number in range(100_000 // 4):
+            place = PLACE._replace(address=(f"192.0.{number >> 8 & 255}.{number & 255}", 1024))
+            found.add(self.jar.bake(place, CLIENT, NOW))
+            found.add(self.jar.bake(PLACE._replace(address=("192.0.2.1", 1024 + number)), CLIENT, NOW + SLOT))
+            found.add(self.jar.bake(PLACE, number.to_bytes(8, "big"), NOW))
+            found.add(self.jar.bake(PLACE, CLIENT, NOW + (number + 2) * SLOT))
+        self.assertEqual(len(found), 100_000)
+
     def test_other_server(self) -> None:
         """Another secret bakes other cookies: they do not outlive a restart."""
         self.assertFalse(CookieJar(b"t" * 32, HAND_WINDOW).check(self.cookie, PLACE, CLIENT, NOW))

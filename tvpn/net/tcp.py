@@ -6,6 +6,7 @@ are dropped and counted, as a full network would do; control packets have as muc
 
 from __future__ import annotations
 
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -123,6 +124,12 @@ class TCPFactory(Factory):
 
     def buildProtocol(self, address: object) -> Protocol:
         return self._build()
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors as we may have: each connection takes one, and the usual 1024 do not suffice."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def open_tcp(family: int, host: str, port: int) -> socket.socket:

@@ -24,7 +24,7 @@ from tvpn.net.clock import now, wall
 from tvpn.net.netlink import Netlink
 from tvpn.net.pump import Pump
 from tvpn.net.share import Newcomer, Share
-from tvpn.net.tcp import TCPFactory, TCPLink, open_tcp
+from tvpn.net.tcp import TCPFactory, TCPLink, open_tcp, raise_descriptor_limit
 from tvpn.net.tun import TunDevice, open_tun
 from tvpn.net.udp import UDPLink, open_udp
 from tvpn.plane.userspace import Userspace
@@ -141,6 +141,7 @@ class ServerService(Service):
 
     def _open(self) -> None:
         plan = self._device
+        raise_descriptor_limit()
         for protocol, family, host, port in self._listen.sockets:
             if protocol == "tcp":
                 self._listeners.append(open_tcp(family, host, port))

@@ -80,6 +80,20 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """The server has changed what it told our client: this is the tunnel now."""
+
+    tunnel: Tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The server has something to say to our user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
     """Our client's session is over; ``retry``: trying again makes sense."""
 
@@ -87,4 +101,7 @@ class Disconnected:
     retry: bool
 
 
-HubEvent = VerdictRequest | Joined | Leased | Moved | Left | Complaint | HangUp | Connected | Disconnected
+HubEvent = (
+    VerdictRequest | Joined | Leased | Moved | Left | Complaint | HangUp
+    | Connected | Changed | Announced | Disconnected
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tvpn.hub.event import Complaint, Connected, Disconnected, HubEvent, Joined, Left, Moved
+from tvpn.hub.event import Announced, Changed, Complaint, Connected, Disconnected, HubEvent, Joined, Left, Moved
 from tvpn.plane.verbs import Endpoint
 
 #: What a class of refused packets means to a person; the others speak for themselves.
@@ -50,6 +50,11 @@ def sentence(event: HubEvent) -> str | None:
         return f"{event.endpoint.address[0]} {meaning}{times}"
     if isinstance(event, Disconnected):
         return clean(f"disconnected: {event.reason}")
+    if isinstance(event, Announced):
+        return clean(f"the server says: {event.text}")
+    if isinstance(event, Changed):
+        ignored = f", and what has no effect here: {'; '.join(event.tunnel.ignored)}" if event.tunnel.ignored else ""
+        return clean(f"the server has changed what it pushed{ignored}")
     if isinstance(event, Connected) and event.tunnel.ignored:
         return clean(f"the server pushed what has no effect here: {'; '.join(event.tunnel.ignored)}")
     return None

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from tvpn.crypto.statickey import TLSCryptV2ClientKey
 from tvpn.errors import Drop, PeerError
-from tvpn.session.event import Pushed, TokenGiven, TokenRefused
+from tvpn.session.event import Informed, Pushed, TokenGiven, TokenRefused, Updated
 from tvpn.session.exchange import KeyExchange
 from tvpn.session.life import Stage
 from tvpn.session.negotiation import decode_agreement
 from tvpn.session.peer import Opening, Session, Terms
+from tvpn.session.update import updated
 from tvpn.wire.control import RESEND_WRAPPED_KEY, ControlPacket, decode_early_negotiation
 from tvpn.wire.header import Opcode
 from tvpn.wire.keyexchange import LONGEST_CREDENTIAL
-from tvpn.wire.message import AUTH_FAILED, EXIT, HALT, PUSH_REPLY, PUSH_REQUEST, RESTART, PushReply
+from tvpn.wire.message import (
+    AUTH_FAILED,
+    EXIT,
+    HALT,
+    INFO,
+    INFO_PRE,
+    PUSH_REPLY,
+    PUSH_REQUEST,
+    PUSH_UPDATE,
+    RESTART,
+    PushReply,
+)
 
 FIRST_PULL = 1.0
 PULL_INTERVAL = 5.0
@@ -30,6 +42,8 @@ class ClientSession(Session):
         super().__init__(terms, opening, now)
         self._key = key
         self._push = PushReply()
+        self._update = PushReply()
+        self._pushed: list[str] = []
         self._pull_at: float | None = None
         self._switch_at: float | None = None
         self._server_options = ""
@@ -80,6 +94,10 @@ class ClientSession(Session):
                 self._events.append(TokenRefused())
             self._end(f"the server refused us: {reason}", retry=bool(self._token) or reason.startswith("TEMP"))
             self._become(self._life.left, now)
+        elif word == PUSH_UPDATE:
+            self._receive_update(text, now)
+        elif word in (INFO, INFO_PRE):
+            self._events.append(Informed(text.partition(",")[2]))
         elif word in (RESTART, HALT, EXIT):
             detail = text.partition(",")[2]
             self._end(f"the server said {word}" + (f": {detail}" if detail else ""), retry=word != HALT)
@@ -98,6 +116,7 @@ class ClientSession(Session):
                 options, self._server_options, terms.data_ciphers, terms.fallback_cipher
             )
             self._pull_at = None
+            self._pushed = options
             self._events.append(Pushed(tuple(options), self.agreement.peer_id))
             self._derive(self._exchange, self.agreement, now)
         except PeerError as error:
@@ -105,6 +124,18 @@ class ClientSession(Session):
             return
         self._become(self._life.admitted)
         self._choose(self._exchange.key_id)
+
+    def _receive_update(self, text: str, now: float) -> None:
+        """Changes to what was pushed, whole once the last part is in; what takes a new connection ends this one."""
+        changes = self._update.add(text)
+        if changes is None or self.agreement is None:
+            return
+        try:
+            self._pushed = updated(self._pushed, changes)
+        except PeerError as error:
+            self._fail(error, now)
+            return
+        self._events.append(Updated(tuple(self._pushed)))
 
     def _keep_token(self, options: list[str]) -> None:
         """A token may come with the push, and a fresh one at any time after a renegotiation."""

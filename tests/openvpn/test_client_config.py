@@ -7,7 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import Lab, skip_unless_possible, two_hosts
-from tests.openvpn.peers import INNER_V4, INNER_V6, Case, Ends
+from tests.openvpn.peers import INNER_V4, INNER_V6, SIGNER, Case, Ends
 
 LINES = (
     "client-config-dir ccd", 'push "dhcp-option DNS 192.0.2.53"', 'push "route 10.55.0.0 255.255.0.0"',
@@ -45,6 +45,22 @@ class ClientConfigTests(SynchronousTestCase):
             self.assertEqual([lab.ping("client", inner) for inner in (INNER_V4, INNER_V6)], [3, 3], client.output)
             self.assertIn("alice joined from 198.51.100.2", server.output)
             self.assertIn("as 10.99.0.77, fd00:99::77", server.output)
+
+    def test_fixed_pair(self) -> None:
+        """With net30 a stock client has the pair of its file, and the pool keeps off it."""
+        with two_hosts() as lab:
+            write(lab, "alice", "ifconfig-push 10.99.0.6 10.99.0.5", "ifconfig-ipv6-push fd00:99::6/64")
+            ends = Ends(lab, Case(server_lines=("topology net30", "client-config-dir ccd")))
+            server = ends.serve()
+            client = ends.join_stock()
+            self.assertIn("inet 10.99.0.6 peer 10.99.0.5/32", lab.ip("client", "addr", "show", "dev", "tun0"))
+            self.assertEqual(lab.ping("client", INNER_V4), 3, client.output[-3000:])
+            lab.host("other")
+            lab.wire("other", ["203.0.113.2/24"], "server", ["203.0.113.1/24"])
+            other = Ends(lab, Case(outer="203.0.113.1"), SIGNER.issue("bob"))
+            other.join_stock("other", "other.conf")
+            self.assertIn("inet 10.99.0.10 peer 10.99.0.9/32", lab.ip("other", "addr", "show", "dev", "tun0"))
+            self.assertEqual(lab.ping("other", INNER_V4), 3, server.output[-3000:])
 
     def test_network_behind(self) -> None:
         """A host behind the client and one behind the server reach each other through the tunnel; the client is not

@@ -306,6 +306,16 @@ class TimeTests(PlaneTestCase):
     def pings(self) -> list[Endpoint]:
         return [endpoint for endpoint, segment, buffer in self.plane.take()[1] if len(buffer) == 24 + len(PING)]
 
+    def test_other_timers(self) -> None:
+        """Other timers hold from now on, shorter or longer; an unknown peer is no error."""
+        for peer in (*self.plane._peers, 77):
+            self.plane.retime(peer, 3, 7, NOW)
+        self.assertEqual(self.plane.deadline(), NOW + 3)
+        self.plane.tick(NOW + 3)
+        self.assertEqual(self.pings(), [ALICE, BOB])
+        self.plane.tick(NOW + 7)
+        self.assertEqual({type(event) for event in self.plane.take_events()}, {Gone})
+
     def test_ping(self) -> None:
         """After ten seconds without a word of ours a ping is due, not before, and again ten seconds later."""
         self.assertEqual(self.plane.deadline(), NOW + 10)

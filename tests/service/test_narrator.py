@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tvpn.crypto.certificate import Identity
 from tvpn.hub.event import (
+    Announced,
+    Changed,
     Complaint,
     Connected,
     Disconnected,
@@ -44,6 +46,10 @@ SENTENCES: list[tuple[HubEvent, str | None]] = [
     (Connected(Tunnel(ignored=["block-ipv6", "inactive 60"])),
      "the server pushed what has no effect here: block-ipv6; inactive 60"),
     (Connected(Tunnel()), None),
+    (Changed(Tunnel()), "the server has changed what it pushed"),
+    (Changed(Tunnel(ignored=["block-ipv6"])),
+     "the server has changed what it pushed, and what has no effect here: block-ipv6"),
+    (Announced("back at eight"), "the server says: back at eight"),
     (Leased("ca:7", 3), None),
     (HangUp(HERE), None),
     (VerdictRequest(1, HERE, WANTED), None),
@@ -68,6 +74,7 @@ class SentenceTests(SynchronousTestCase):
         events = [
             Left(1, bad, HERE, False, "no"), Left(1, "alice", HERE, True, bad),
             Disconnected(bad, False), Connected(Tunnel(ignored=[bad])),
+            Changed(Tunnel(ignored=[bad])), Announced(bad),
         ]  # fmt: skip
         for event in events:
             said = sentence(event)

@@ -12,8 +12,10 @@ from tvpn.wire.message import (
     PushReply,
     decode_messages,
     encode_auth_failed,
+    encode_info,
     encode_message,
     encode_push_reply,
+    encode_push_update,
     encode_restart,
 )
 
@@ -122,6 +124,20 @@ class PushReplyTests(SynchronousTestCase):
         with self.assertRaises(Drop):
             for _ in range(100):
                 reply.add(part)
+
+    def test_update(self) -> None:
+        """An update is cut in the same way, a little earlier, and read by the same reader."""
+        changes = ["-dns", *(f"route 10.{number}.0.0 255.255.0.0" for number in range(100))]
+        parts = encode_push_update(changes)
+        self.assertTrue(all(part.startswith("PUSH_UPDATE,") and len(part) < 1024 - 84 for part in parts))
+        self.assertGreater(len(parts), 1)
+        self.assertEqual(collected(parts), changes)
+
+    def test_info(self) -> None:
+        """A text for the user is one line of bounded length."""
+        self.assertEqual(encode_info("back at eight, or nine"), "INFO,back at eight, or nine")
+        for text in ("a\0b", "a\nb", "\x1b[2J", "x" * 901):
+            self.assertRaises(ValueError, encode_info, text)
 
     def test_second_push(self) -> None:
         """After a whole push the next one begins anew."""

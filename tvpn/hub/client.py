@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ClientKey
 from tvpn.crypto.wrap import EARLY_NEGOTIATION_START, Envelope, TLSCrypt, Wrapping
 from tvpn.errors import Drop
-from tvpn.hub.event import ChallengeAsked, Connected, Disconnected, HubEvent, PageAsked
+from tvpn.hub.event import Announced, ChallengeAsked, Changed, Connected, Disconnected, HubEvent, PageAsked
 from tvpn.hub.pushed import Tunnel, read_pushed
 from tvpn.hub.rules import inner_mss
 from tvpn.plane.verbs import Endpoint, Gone, NearlySpent, Opened, PeerExit, PeerSpec, Plane, PlaneEvent
@@ -15,6 +15,7 @@ from tvpn.session.client import ClientSession
 from tvpn.session.event import (
     Ended,
     Event,
+    Informed,
     KeyChosen,
     KeyRetired,
     KeysDerived,
@@ -23,6 +24,7 @@ from tvpn.session.event import (
     Questioned,
     TokenGiven,
     TokenRefused,
+    Updated,
 )
 from tvpn.session.life import Stage
 from tvpn.session.peer import Opening, Terms
@@ -157,6 +159,12 @@ class ClientHub:
             tunnel = read_pushed(event.options)
             self._open_plane(tunnel, now)
             self._events.append(Connected(tunnel))
+        elif isinstance(event, Updated):
+            tunnel = read_pushed(event.options)
+            self._plane.retime(SERVER, *self._timers(tunnel), now)
+            self._events.append(Changed(tunnel))
+        elif isinstance(event, Informed):
+            self._events.append(Announced(event.text))
         elif isinstance(event, KeysDerived):
             self._plane.install(SERVER, event.key_id, event.keys)
         elif isinstance(event, KeyChosen):
@@ -175,18 +183,24 @@ class ClientHub:
             self._plane.remove(SERVER)
             self._events.append(Disconnected(event.reason, event.retry, event.wait, event.challenge))
 
+    def _timers(self, tunnel: Tunnel) -> tuple[int, int]:
+        """(ping, timeout): what the server pushed, or our own."""
+        ping, timeout = tunnel.ping, tunnel.ping_restart
+        return self._spec.ping if ping is None else ping, self._spec.timeout if timeout is None else timeout
+
     def _open_plane(self, tunnel: Tunnel, now: float) -> None:
         agreement = self.session.agreement if self.session is not None else None
         if self.endpoint is None or agreement is None:
             return
+        ping, timeout = self._timers(tunnel)
         spec = replace(
             self._spec,
             is_server=True,
             wire_peer_id=agreement.peer_id,
             framing=agreement.framing,
             fragment=0 if self._stream else self._spec.fragment,
-            ping=self._spec.ping if tunnel.ping is None else tunnel.ping,
-            timeout=self._spec.timeout if tunnel.ping_restart is None else tunnel.ping_restart,
+            ping=ping,
+            timeout=timeout,
             is_stream=self._stream,
         )
         spec = replace(spec, mss=inner_mss(self._mssfix, self.endpoint, spec, agreement))

@@ -103,6 +103,20 @@ class PageAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """The server has changed what it told our client: this is the tunnel now."""
+
+    tunnel: Tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The server has something to say to our user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
     """Our client's session is over; ``retry``: trying again makes sense, after ``wait`` seconds at least.
     ``challenge``: with its answer as the password.
@@ -115,6 +129,6 @@ class Disconnected:
 
 
 HubEvent = (
-    VerdictRequest | ResponseGiven | Joined | Leased | Moved | Left | Complaint | HangUp | Connected | ChallengeAsked
-    | PageAsked | Disconnected
-)  # fmt: skip
+    VerdictRequest | ResponseGiven | Joined | Leased | Moved | Left | Complaint | HangUp
+    | Connected | Changed | Announced | ChallengeAsked | PageAsked | Disconnected
+)

@@ -4,10 +4,17 @@ push-and-options.md 1 and 7).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from tvpn.config import pushable
+from tvpn.config.given import Given
 from tvpn.hub.home import Home
 from tvpn.hub.rules import ServerRules, Verdict
+from tvpn.session.update import UPDATABLE
+
+#: What clients could change, but the server keeps in tables of its own.
+_FIXED = frozenset({"ifconfig", "ifconfig-ipv6", "topology", "tun-mtu", "keepalive"})
 
 
 def options_for(rules: ServerRules, home: Home, verdict: Verdict, peer_info: Mapping[str, str]) -> list[str]:
@@ -21,6 +28,23 @@ def options_for(rules: ServerRules, home: Home, verdict: Verdict, peer_info: Map
     if "IV_MTU" in peer_info:
         push.append(f"tun-mtu {rules.tun_mtu}")
     return push
+
+
+def read_changes(changes: Sequence[str]) -> list[str]:
+    """Changes of a push, checked and in OpenVPN's text: ``option``, ``-word``, ``?option``; raises ValueError."""
+    found = []
+    for change in changes:
+        mark = next(mark for mark in ("-?", "-", "?", "") if change.startswith(mark))
+        text = change.removeprefix(mark)
+        word = text.partition(" ")[0]
+        if word not in UPDATABLE - _FIXED:
+            raise ValueError(f"{word!r} cannot change while a client is connected; hub.disconnect lets it come back")
+        if not mark.startswith("-"):
+            text = pushable.line(Given("push", (text,), Path(), 0))
+        elif word != text:
+            raise ValueError(f"{change!r} takes all of {word} away; write {mark}{word} alone")
+        found.append(mark + text)
+    return found
 
 
 def _for_all(rules: ServerRules, home: Home) -> list[str]:

@@ -39,6 +39,11 @@ class Tunnel:
     ping_restart: int | None = None
     ignored: list[str] = field(default_factory=list)
 
+    @property
+    def device(self) -> tuple[object, ...]:
+        """What the device itself is made with; the rest can change in place."""
+        return self.ipv4, self.ipv6, self.other_end, self.mtu
+
 
 def read_pushed(options: Iterable[str]) -> Tunnel:
     """The tunnel these pushed options describe; a malformed or unknown one is ignored by name."""

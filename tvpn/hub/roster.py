@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tvpn.crypto.certificate import Identity
+from tvpn.hub.home import Home
 from tvpn.plane.verbs import Endpoint
 from tvpn.session.server import ServerSession
 
@@ -24,6 +25,7 @@ class Member:
     since: float
     peer: int | None = None
     joined: bool = False
+    home: Home | None = None
     scheduled: float | None = None
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tvpn.config.clientfile import ClientConfig
@@ -10,7 +11,7 @@ from tvpn.hub.door import ControlKeys, Door
 from tvpn.hub.event import Complaint, HangUp, HubEvent, Joined, Leased, Left, Moved, ResponseGiven, VerdictRequest
 from tvpn.hub.home import Home, Homes
 from tvpn.hub.lobby import Lobby
-from tvpn.hub.offer import options_for
+from tvpn.hub.offer import options_for, read_changes
 from tvpn.hub.pool import Pool
 from tvpn.hub.prefix import Buckets, Tally, prefix_of
 from tvpn.hub.roster import Member, Roster
@@ -186,6 +187,7 @@ class ServerHub:
             self._plane.remove(member.peer)
             self.roster.unseat(member)
         self._homes.leave(member.number)
+        member.home = None
 
     def _dismiss(self, member: Member, reason: str, now: float) -> None:
         """End a session without a word to the peer."""
@@ -234,7 +236,7 @@ class ServerHub:
             member.session.refuse(reason, "the server is full", now, temporary=True)
             return
         lease_key = f"{identity.key}#{member.number}" if self._rules.duplicate_cn else identity.key
-        home = self._settle(member, lease_key, verdict.config, now)
+        home = member.home = self._settle(member, lease_key, verdict.config, now)
         if home is None:
             return
         peer = self.roster.seat(member)
@@ -308,6 +310,25 @@ class ServerHub:
             try:
                 member.session.tick(now)
             finally:
+                self._follow(member, now)
+
+    def push_update(self, changes: Sequence[str], now: float, number: int | None = None) -> list[str]:
+        """Change what clients were pushed (``route …``, ``-dns``), all of them or one; the names of those who are told.
+
+        Raises ValueError for what cannot be updated. Clients before 2.7 are left out.
+        """
+        options = read_changes(changes)
+        return [member.name for member in self._addressed(number, now) if member.session.update(options)]
+
+    def inform(self, text: str, now: float, number: int | None = None) -> list[str]:
+        """Say something to the users of all clients or of one; the names of those who are told. Raises ValueError."""
+        return [member.name for member in self._addressed(number, now) if member.session.inform(text)]
+
+    def _addressed(self, number: int | None, now: float) -> Iterator[Member]:
+        """The members one means by a number or by None; what they are told is then sent."""
+        for member in self.roster:
+            if number in (None, member.number):
+                yield member
                 self._follow(member, now)
 
     def disconnect(self, number: int, reason: str, now: float) -> None:

@@ -58,10 +58,11 @@ class Netlink:
         self._try(f"route {host} past the tunnel", self._ip.route, "add", dst=str(network), gateway=gateway, oif=out)
         return network
 
-    def remove_route(self, network: Network) -> None:
-        """Take a bypass back; gone already is no error."""
+    def remove_route(self, network: Network, device: str | None = None) -> None:
+        """Take a bypass back, or a route into a device; gone already is no error."""
+        out = {} if device is None else {"oif": self._index(device)}
         try:
-            self._ip.route("del", dst=str(network))
+            self._ip.route("del", dst=str(network), **out)
         except NetlinkError:
             return
 

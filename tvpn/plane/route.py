@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from tvpn.plane.verbs import Network
 
@@ -20,19 +20,19 @@ class Routes:
         """(bytes of an address, mask, network number -> peer), the longest prefix first."""
         self.owner: Callable[[bytes], int | None] = self._owners.get
 
-    def add(self, addresses: Iterable[bytes], peer: int, networks: Iterable[Network] = ()) -> None:
+    def add(self, addresses: Iterable[bytes], peer: int, networks: Collection[Network] = ()) -> None:
         for address in addresses:
             self._owners[address] = peer
-        for network in networks:
-            self._networks[network] = peer
-        self._arrange()
+        if networks:
+            self._networks.update(dict.fromkeys(networks, peer))
+            self._arrange()
 
     def remove(self, peer: int) -> None:
         for address in [address for address, owner in self._owners.items() if owner == peer]:
             del self._owners[address]
-        for network in [network for network, owner in self._networks.items() if owner == peer]:
-            del self._networks[network]
-        self._arrange()
+        if peer in self._networks.values():
+            self._networks = {network: owner for network, owner in self._networks.items() if owner != peer}
+            self._arrange()
 
     def _arrange(self) -> None:
         tables: dict[tuple[int, int], dict[int, int]] = {}

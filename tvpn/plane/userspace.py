@@ -9,6 +9,7 @@ Below the batch there are only plain values: no objects, no logging, no exceptio
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 from tvpn.crypto.derive import DataKeys
 from tvpn.crypto.seal import MANY_FAILURES, MOST_FAILURES
@@ -70,9 +71,20 @@ class Userspace:
         self._routes.add(spec.addresses, peer, spec.networks)
         if spec.is_server:
             self._server = record
+        self._expect(record)
+
+    def _expect(self, record: PlanePeer) -> None:
+        """See to it that ``tick`` is due in time for this peer."""
         own = deadline_of(record)
         if own is not None:
             self._deadline = own if self._deadline is None else min(self._deadline, own)
+
+    def retime(self, peer: int, ping: int, timeout: int, now: float) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            record.spec = replace(record.spec, ping=ping, timeout=timeout)
+            record.heard = now
+            self._expect(record)
 
     def relocate(self, peer: int, endpoint: Endpoint) -> None:
         record = self._peers.get(peer)

@@ -140,6 +140,9 @@ class Plane(Protocol):
     def relocate(self, peer: int, endpoint: Endpoint) -> None:
         """The peer lives elsewhere by the hub's decision."""
 
+    def retime(self, peer: int, ping: int, timeout: int, now: float) -> None:
+        """Other timers from now on, as in PeerSpec."""
+
     def remove(self, peer: int) -> None:
         """Forget peer, keys and routes; unknown peers are no error."""
 

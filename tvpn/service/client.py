@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from tvpn.config.login import StaticChallenge
 from tvpn.errors import TvpnError
 from tvpn.hub.client import Backoff, ClientHub
-from tvpn.hub.event import ChallengeAsked, Connected, Disconnected, HubEvent
+from tvpn.hub.event import ChallengeAsked, Changed, Connected, Disconnected, HubEvent
 from tvpn.hub.pushed import Tunnel
 from tvpn.net.clock import now
 from tvpn.net.netlink import Netlink
@@ -196,10 +196,10 @@ class ClientService(Service):
             self._log.info("{sentence}", sentence=said)
         if isinstance(event, ChallengeAsked) and event.challenge.wants_response:
             ensureDeferred(self._answer(event.challenge)).addErrback(self._stay_silent)
-        elif isinstance(event, Connected):
+        elif isinstance(event, Connected | Changed):
             self._backoff.reset()
             try:
-                self._open_tunnel(event.tunnel)
+                (self._open_tunnel if isinstance(event, Connected) else self._change_tunnel)(event.tunnel)
             except TvpnError as error:
                 fail(self._reactor, str(error))
         elif isinstance(event, Disconnected) and self.running:
@@ -227,8 +227,7 @@ class ClientService(Service):
         self.tunnel = tunnel
         with Netlink() as netlink:
             netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
-            if tunnel.redirects and self.hub.endpoint is not None:
-                self._bypass = netlink.add_bypass(ip_address(str(self.hub.endpoint.address[0]).partition("%")[0]))
+            self._redirect(netlink, tunnel)
             for route in (*tunnel.routes, *self._routes):
                 netlink.add_route(route, name)
         self.tun.start()
@@ -236,10 +235,37 @@ class ClientService(Service):
         addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
         self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
 
+    def _change_tunnel(self, tunnel: Tunnel) -> None:
+        """What the server has changed: other routes in place, another address or size with a new device."""
+        before = self.tunnel
+        if self.tun is None or before is None or before.device != tunnel.device:
+            self._open_tunnel(tunnel)
+            return
+        self.tunnel = tunnel
+        # The network of the device's own address came with that, and stays.
+        own = {address.network for address in (tunnel.ipv4, tunnel.ipv6) if address is not None}
+        had, wanted = ({*own, *each.routes, *self._routes} for each in (before, tunnel))
+        with Netlink() as netlink:
+            self._redirect(netlink, tunnel)
+            for route in wanted - had:
+                netlink.add_route(route, self.tun.name)
+            for route in had - wanted:
+                netlink.remove_route(route, self.tun.name)
+        if not tunnel.redirects:
+            self._end_bypass()
+
+    def _redirect(self, netlink: Netlink, tunnel: Tunnel) -> None:
+        """Where all goes into the tunnel, the server itself is reached past it."""
+        if tunnel.redirects and self._bypass is None and self.hub.endpoint is not None:
+            self._bypass = netlink.add_bypass(ip_address(str(self.hub.endpoint.address[0]).partition("%")[0]))
+
     def _close_tunnel(self) -> None:
         if self.tun is not None:
             self.tun.close()
             self.tun = None
+        self._end_bypass()
+
+    def _end_bypass(self) -> None:
         if self._bypass is not None:
             with Netlink() as netlink:
                 netlink.remove_route(self._bypass)

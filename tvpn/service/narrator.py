@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from tvpn.hub.event import ChallengeAsked, Complaint, Connected, Disconnected, HubEvent, Joined, Left, Moved, PageAsked
+from tvpn.hub.event import (
+    Announced,
+    ChallengeAsked,
+    Changed,
+    Complaint,
+    Connected,
+    Disconnected,
+    HubEvent,
+    Joined,
+    Left,
+    Moved,
+    PageAsked,
+)
 from tvpn.plane.verbs import Endpoint
 
 #: What a class of refused packets means to a person; the others speak for themselves.
@@ -57,6 +69,11 @@ def sentence(event: HubEvent) -> str | None:
         return clean(f"the server asks: {event.challenge.text}")
     if isinstance(event, PageAsked):
         return clean(f"the server waits until you have opened: {event.url}")
+    if isinstance(event, Announced):
+        return clean(f"the server says: {event.text}")
+    if isinstance(event, Changed):
+        ignored = f", and what has no effect here: {'; '.join(event.tunnel.ignored)}" if event.tunnel.ignored else ""
+        return clean(f"the server has changed what it pushed{ignored}")
     if isinstance(event, Connected) and event.tunnel.ignored:
         return clean(f"the server pushed what has no effect here: {'; '.join(event.tunnel.ignored)}")
     return None

@@ -250,6 +250,20 @@ class ServerService(Service):
         self.hub.verdict(request.member, verdict, now())
         self.pump.stir()
 
+    # From the manhole
+
+    def push_update(self, *changes: str, client: int | None = None) -> list[str]:
+        """Change what clients were pushed, as in ``hub.push_update``, at once."""
+        told = self.hub.push_update(changes, now(), client)
+        self.pump.stir()
+        return told
+
+    def inform(self, text: str, client: int | None = None) -> list[str]:
+        """Say something to the users of clients, as in ``hub.inform``, at once."""
+        told = self.hub.inform(text, now(), client)
+        self.pump.stir()
+        return told
+
     def _vanished(self, reason: str) -> None:
         fail(self._reactor, f"{reason}; the server stops")
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from tvpn.crypto.statickey import TLSCryptV2ClientKey
 from tvpn.errors import Drop, PeerError
-from tvpn.session.event import Ended, PageWanted, Pushed, Questioned, TokenGiven, TokenRefused
+from tvpn.session.event import (
+    Ended,
+    Informed,
+    PageWanted,
+    Pushed,
+    Questioned,
+    TokenGiven,
+    TokenRefused,
+    Updated,
+)
 from tvpn.session.exchange import KeyExchange
 from tvpn.session.life import Stage
 from tvpn.session.negotiation import decode_agreement
 from tvpn.session.peer import Opening, Session, Terms
-from tvpn.wire.challenge import (
-    AUTH_PENDING,
-    INFO_PRE,
-    Challenge,
-    decode_page,
-    decode_pending,
-    encode_response,
-)
+from tvpn.session.update import updated
+from tvpn.wire.challenge import AUTH_PENDING, Challenge, decode_page, decode_pending, encode_response
 from tvpn.wire.control import RESEND_WRAPPED_KEY, ControlPacket, decode_early_negotiation
 from tvpn.wire.header import Opcode
 from tvpn.wire.keyexchange import LONGEST_CREDENTIAL
@@ -24,8 +27,11 @@ from tvpn.wire.message import (
     AUTH_FAILED,
     EXIT,
     HALT,
+    INFO,
+    INFO_PRE,
     PUSH_REPLY,
     PUSH_REQUEST,
+    PUSH_UPDATE,
     RESTART,
     PushReply,
     decode_auth_failed,
@@ -47,6 +53,8 @@ class ClientSession(Session):
         super().__init__(terms, opening, now)
         self._key = key
         self._push = PushReply()
+        self._update = PushReply()
+        self._pushed: list[str] = []
         self._pull_at: float | None = None
         self._switch_at: float | None = None
         self._pending_until = 0.0
@@ -96,8 +104,10 @@ class ClientSession(Session):
         elif word == AUTH_PENDING:
             seconds = decode_pending(text) or self.terms.limits.hand_window
             self._pending_until = min(now + seconds, self._exchange.started + self.terms.limits.patience)
-        elif word == INFO_PRE:
-            self._receive_method(text.partition(",")[2])
+        elif word == PUSH_UPDATE:
+            self._receive_update(text, now)
+        elif word in (INFO, INFO_PRE):
+            self._receive_information(text.partition(",")[2])
         elif word in (RESTART, HALT, EXIT):
             detail = text.partition(",")[2]
             self._end(f"the server said {word}" + (f": {detail}" if detail else ""), retry=word != HALT)
@@ -113,13 +123,15 @@ class ClientSession(Session):
         self._events.append(Ended(f"the server refused us: {asked}", retry, refusal.wait, challenge))
         self._become(self._life.left, now)
 
-    def _receive_method(self, method: str) -> None:
-        """What the person at the client has to do while the verdict is out."""
-        challenge, page = Challenge.decode_question(method), decode_page(method)
+    def _receive_information(self, text: str) -> None:
+        """Something for the person at the client: to answer, to open while the verdict is out, or just to read."""
+        challenge, page = Challenge.decode_question(text), decode_page(text)
         if challenge is not None:
             self._events.append(Questioned(challenge))
         elif page is not None:
             self._events.append(PageWanted(page))
+        else:
+            self._events.append(Informed(text))
 
     def answer(self, text: str) -> None:
         """The answer to a question."""
@@ -138,6 +150,7 @@ class ClientSession(Session):
         try:
             self.agreement = decode_agreement(options, self._server_options, self.terms.formats)
             self._pull_at = None
+            self._pushed = options
             self._events.append(Pushed(tuple(options)))
             self._derive(self._exchange, self.agreement, now)
         except PeerError as error:
@@ -145,6 +158,18 @@ class ClientSession(Session):
             return
         self._become(self._life.admitted)
         self._choose(self._exchange.key_id)
+
+    def _receive_update(self, text: str, now: float) -> None:
+        """Changes to what was pushed, whole once the last part is in; what takes a new connection ends this one."""
+        changes = self._update.add(text)
+        if changes is None or self.agreement is None:
+            return
+        try:
+            self._pushed = updated(self._pushed, changes)
+        except PeerError as error:
+            self._fail(error, now)
+            return
+        self._events.append(Updated(tuple(self._pushed)))
 
     def _keep_token(self, options: list[str]) -> None:
         """A token may come with the push, and a fresh one at any time after a renegotiation."""

@@ -61,6 +61,20 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
+class Updated:
+    """The server has changed what it pushed: the options as they are now, whole."""
+
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Informed:
+    """The server has something to say to the user."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenGiven:
     """The server has given the client a token; it stands in for the password from now on."""
 
@@ -99,6 +113,6 @@ class Ended:
 
 
 Event = (
-    VerdictWanted | Answered | KeysDerived | KeyChosen | KeyRetired | Pushed | TokenGiven | TokenRefused | Questioned
-    | PageWanted | Ended
-)  # fmt: skip
+    VerdictWanted | Answered | KeysDerived | KeyChosen | KeyRetired | Pushed | Updated | Informed | TokenGiven
+    | TokenRefused | Questioned | PageWanted | Ended
+)

@@ -13,14 +13,18 @@ from tvpn.session.exchange import KeyExchange, Numbers
 from tvpn.session.life import Stage
 from tvpn.session.negotiation import Agreement, agree, encode_agreement, negotiates_ciphers
 from tvpn.session.peer import Opening, Session, Terms
-from tvpn.wire.challenge import CR_RESPONSE, INFO_PRE, LONGEST_QUESTION, decode_response, encode_pending
+from tvpn.session.update import updated
+from tvpn.wire.challenge import CR_RESPONSE, LONGEST_QUESTION, decode_response, encode_pending
 from tvpn.wire.header import Opcode
 from tvpn.wire.keyexchange import LONGEST_CREDENTIAL, KeyExchangeMessage
 from tvpn.wire.message import (
     EXIT,
+    INFO_PRE,
     PUSH_REQUEST,
     encode_auth_failed,
+    encode_info,
     encode_push_reply,
+    encode_push_update,
     encode_restart,
 )
 from tvpn.wire.option import Proto, decode_peer_info, peer_protocol
@@ -204,6 +208,22 @@ class ServerSession(Session):
             self.send_message(encode_restart(reason))
             self._end(reason)
         self._become(self._life.left, now)
+
+    def update(self, changes: Sequence[str]) -> bool:
+        """Change what was pushed; False for a client that is not in, or that does not understand it."""
+        if self.stage is not Stage.ADMITTED or Proto.PUSH_UPDATE not in peer_protocol(self.peer_info):
+            return False
+        self._push = updated(self._push or (), changes)
+        for message in encode_push_update(changes):
+            self.send_message(message)
+        return True
+
+    def inform(self, text: str) -> bool:
+        """Say something to the user of an admitted client; False when it is not in."""
+        if self.stage is not Stage.ADMITTED:
+            return False
+        self.send_message(encode_info(text))
+        return True
 
     def _message(self, text: str, now: float) -> None:
         if text == PUSH_REQUEST:

@@ -13,15 +13,17 @@ from tvpn.errors import Drop
 
 PUSH_REQUEST = "PUSH_REQUEST"
 PUSH_REPLY = "PUSH_REPLY"
+PUSH_UPDATE = "PUSH_UPDATE"
 AUTH_FAILED = "AUTH_FAILED"
 RESTART = "RESTART"
 HALT = "HALT"
 EXIT = "EXIT"
-INFO = "INFO"
+INFO, INFO_PRE = "INFO", "INFO_PRE"
 
 LONGEST_OPTION = 255
+LONGEST_INFO = 900
 #: Stock closes a part as soon as it would reach this many bytes, so that a 1024-byte buffer always suffices.
-PUSH_PART_SIZE = 940
+REPLY_PART_SIZE, UPDATE_PART_SIZE = 940, 928
 #: A server may ask for so many seconds of patience at most.
 LONGEST_WAIT = 600
 _TEMPORARY = re.compile(r"TEMP(?:\[([^\]]*)\])?:?(.*)", re.DOTALL)
@@ -43,19 +45,28 @@ def decode_messages(record: bytes) -> Iterator[str]:
 
 def encode_push_reply(options: Iterable[str]) -> list[str]:
     """As many PUSH_REPLY messages as these options need, none longer than stock's buffer."""
-    parts, current = [], PUSH_REPLY
+    return _encode_push(PUSH_REPLY, options, REPLY_PART_SIZE)
+
+
+def encode_push_update(changes: Iterable[str]) -> list[str]:
+    """The same for changes to what was pushed, each ``option``, ``-word`` or with a ``?`` before the word."""
+    return _encode_push(PUSH_UPDATE, changes, UPDATE_PART_SIZE)
+
+
+def _encode_push(word: str, options: Iterable[str], part_size: int) -> list[str]:
+    parts, current = [], word
     for option in options:
         if "," in option or len(option.encode()) > LONGEST_OPTION:
             raise ValueError(f"this option cannot be pushed (a comma, or longer than {LONGEST_OPTION} bytes): {option}")
-        if len(current.encode()) + len(option.encode()) >= PUSH_PART_SIZE:
+        if len(current.encode()) + len(option.encode()) >= part_size:
             parts.append(current + _MORE)
-            current = PUSH_REPLY
+            current = word
         current += "," + option
     return [*parts, current + _LAST if parts else current]
 
 
 class PushReply:
-    """Collects the parts of a PUSH_REPLY; ``add`` answers the options once the last part is in."""
+    """Collects the parts of a PUSH_REPLY or PUSH_UPDATE; ``add`` answers the options once the last part is in."""
 
     MOST_BYTES = 65536
 
@@ -105,3 +116,10 @@ def decode_auth_failed(message: str) -> Refusal:
 def encode_restart(reason: str = "") -> str:
     """``[P]`` lets clients keep their passwords: this is not their fault."""
     return f"{RESTART},[P]:{reason}"
+
+
+def encode_info(text: str) -> str:
+    """Something for the user; raises ValueError for what is no single line."""
+    if not text.isprintable() or len(text.encode()) > LONGEST_INFO:
+        raise ValueError(f"this cannot be said (control characters, or longer than {LONGEST_INFO} bytes): {text!r}")
+    return f"{INFO},{text}"

@@ -81,7 +81,9 @@ class FixedAddressTests(SynchronousTestCase):
         self.assertTrue(files.world.passes(alice))
         for other in (bytes([10, 9, 0, 2]), bytes([10, 9, 0, 51]), SERVER_ADDRESS):
             self.assertFalse(files.comes_in_from(alice, other))
-        self.assertEqual(files.world.server.told(Joined)[0].addresses, ("10.9.0.50", "fd00:9::50"))
+        server = files.world.server
+        self.assertEqual(server.told(Joined)[0].addresses, ("10.9.0.50", "fd00:9::50"))
+        self.assertEqual([member.home.texts for member in server.hub.roster], [("10.9.0.50", "fd00:9::50")])
 
     def test_one_family(self) -> None:
         """What the file does not fix comes from the pool."""
@@ -210,7 +212,7 @@ class HomeTests(SynchronousTestCase):
         self.assertIsNotNone(home)
         if home is not None:
             self.assertEqual((home.texts, home.lease), (("10.9.0.50", "fd00:9::50"), None))
-            self.assertEqual(home.ifconfig_ipv6, (IPv6Interface("fd00:9::50/64"), IPv6Address("fd00:9::1")))
+            self.assertEqual(home.config.ifconfig_ipv6, (IPv6Interface("fd00:9::50/64"), IPv6Address("fd00:9::1")))
 
     def test_own_place(self) -> None:
         """Homes of the pool are given back to their owners' memory, or forgotten where certificates come twice."""

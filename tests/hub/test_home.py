@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface
+from itertools import combinations
 from pathlib import Path
+from typing import Literal
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.hub.test_server import RULES
@@ -23,7 +27,7 @@ from tests.whole.simulation import (
     address_of,
     ipv4_packet,
 )
-from tvpn.config.clientfile import Addressing, ClientConfig, parse
+from tvpn.config.clientfile import Addressing, ClientConfig, overlap, parse
 from tvpn.hub.home import Clash, Homes
 from tvpn.hub.pool import Pool
 from tvpn.hub.rules import ServerRules
@@ -81,7 +85,9 @@ class FixedAddressTests(SynchronousTestCase):
         self.assertTrue(files.world.passes(alice))
         for other in (bytes([10, 9, 0, 2]), bytes([10, 9, 0, 51]), SERVER_ADDRESS):
             self.assertFalse(files.comes_in_from(alice, other))
-        self.assertEqual(files.world.server.told(Joined)[0].addresses, ("10.9.0.50", "fd00:9::50"))
+        server = files.world.server
+        self.assertEqual(server.told(Joined)[0].addresses, ("10.9.0.50", "fd00:9::50"))
+        self.assertEqual([member.home.texts for member in server.hub.roster], [("10.9.0.50", "fd00:9::50")])
 
     def test_one_family(self) -> None:
         """What the file does not fix comes from the pool."""
@@ -201,6 +207,14 @@ class NetworkTests(SynchronousTestCase):
         self.assertIsNone(homes.clash(config("iroute-ipv6 2001:db8::/32")))
 
 
+CLAIMS = (
+    ClientConfig(),
+    *(ClientConfig(ifconfig=(IPv4Address(f"10.9.0.{last}"), IPv4Address("255.255.255.240"))) for last in range(2, 12)),
+    *(ClientConfig(iroutes=(IPv4Network(text),)) for text in ("192.168.0.0/16", "192.168.7.0/24", "192.168.7.9/32")),
+)
+"""What members of the test below may have in their files."""
+
+
 class HomeTests(SynchronousTestCase):
     def test_without_pool(self) -> None:
         """Who has both addresses from the file needs no place of the pool, even of an empty one."""
@@ -210,7 +224,7 @@ class HomeTests(SynchronousTestCase):
         self.assertIsNotNone(home)
         if home is not None:
             self.assertEqual((home.texts, home.lease), (("10.9.0.50", "fd00:9::50"), None))
-            self.assertEqual(home.ifconfig_ipv6, (IPv6Interface("fd00:9::50/64"), IPv6Address("fd00:9::1")))
+            self.assertEqual(home.config.ifconfig_ipv6, (IPv6Interface("fd00:9::50/64"), IPv6Address("fd00:9::1")))
 
     def test_own_place(self) -> None:
         """Homes of the pool are given back to their owners' memory, or forgotten where certificates come twice."""
@@ -222,3 +236,25 @@ class HomeTests(SynchronousTestCase):
             homes.leave(1)
             home = homes.settle(2, "b", ClientConfig())
             self.assertEqual(home.lease.index if home and home.lease else None, index)
+
+    @settings(deadline=None, max_examples=300)
+    @given(
+        st.sampled_from(["subnet", "net30", "p2p"]),
+        st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.sampled_from(CLAIMS)), max_size=25),
+    )
+    def test_no_two_overlap(self, topology: Literal["subnet", "net30", "p2p"], steps: list[tuple]) -> None:
+        """Whoever comes and goes with whatever file: no address and no network is two members' at once."""
+        network = IPv4Network("10.9.0.0/28")
+        homes = Homes(ServerRules(network, None, topology=topology), Pool(network, None, {}, topology))
+        living: dict[int, list] = {}
+        for comes, number, claims in steps:
+            if not comes:
+                homes.leave(number)
+                living.pop(number, None)
+            elif number not in living and homes.clash(claims) is None:
+                home = homes.settle(number, str(number), claims)
+                if home is not None:
+                    living[number] = [*home.config.networks]
+            taken = [each for networks in living.values() for each in networks]
+            clashes = [pair for pair in combinations(taken, 2) if overlap(*pair)]
+            self.assertEqual(clashes, [])

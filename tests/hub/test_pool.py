@@ -126,7 +126,7 @@ class MemoryTests(SynchronousTestCase):
         addresses change nothing.
         """
         pool = Pool(SMALL, IPv6Network("fd00::/64"), {"a": 0})
-        pool.withhold(IPv4Address("10.9.0.2"), IPv6Address("fd00::1002"), None)
+        pool.withhold(IPv4Address("10.9.0.2"), IPv6Address("fd00::1002"))
         pool.withhold(IPv4Address("10.9.0.1"), IPv4Address("10.9.0.7"), IPv4Address("10.9.1.2"), IPv6Address("fd00::2"))
         self.assertEqual([taken(pool, name).index for name in "abc"], [1, 3, 4])
         self.assertIsNone(pool.take("d"))

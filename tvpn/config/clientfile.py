@@ -45,11 +45,15 @@ class ClientConfig:
     disabled: bool = False
 
     @property
+    def hosts(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """The client's own addresses."""
+        ipv4 = () if self.ifconfig is None else (self.ifconfig[0],)
+        return (*ipv4, *(() if self.ifconfig_ipv6 is None else (self.ifconfig_ipv6[0].ip,)))
+
+    @property
     def networks(self) -> tuple[Network, ...]:
-        """All that is this client's by its file: its fixed addresses and the networks behind it."""
-        own: list[Network] = [] if self.ifconfig is None else [IPv4Network(self.ifconfig[0])]
-        if self.ifconfig_ipv6 is not None:
-            own.append(IPv6Network(self.ifconfig_ipv6[0].ip))
+        """All that is this client's: its own addresses and the networks behind it."""
+        own = (IPv4Network(host) if isinstance(host, IPv4Address) else IPv6Network(host) for host in self.hosts)
         return (*own, *self.iroutes)
 
     def change(self, options: Iterable[str]) -> list[str]:

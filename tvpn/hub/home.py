@@ -4,8 +4,8 @@ networks behind them. No two live at one place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Interface
 from typing import NamedTuple
 
 from tvpn.config.clientfile import ClientConfig, Network, overlap
@@ -16,33 +16,25 @@ from tvpn.plane.verbs import Network as PackedNetwork
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The values of the pushed ``ifconfig`` and ``ifconfig-ipv6``, the networks behind, the place in the pool."""
+    """What the member's file gives, made whole by the pool, and the place there if it needed one."""
 
-    ifconfig: tuple[IPv4Address, IPv4Address] | None
-    ifconfig_ipv6: tuple[IPv6Interface, IPv6Address] | None
-    iroutes: tuple[Network, ...] = ()
+    config: ClientConfig
     lease: Lease | None = None
 
     @property
-    def hosts(self) -> tuple[IPv4Address | IPv6Address, ...]:
-        """The member's own addresses."""
-        own: list[IPv4Address | IPv6Address] = [] if self.ifconfig is None else [self.ifconfig[0]]
-        return (*own, *(() if self.ifconfig_ipv6 is None else (self.ifconfig_ipv6[0].ip,)))
-
-    @property
     def addresses(self) -> tuple[bytes, ...]:
-        """The same for the plane."""
-        return tuple(host.packed for host in self.hosts)
+        """The member's own addresses for the plane."""
+        return tuple(host.packed for host in self.config.hosts)
 
     @property
     def networks(self) -> tuple[PackedNetwork, ...]:
-        """The networks behind, for the plane."""
-        return tuple((network.network_address.packed, network.prefixlen) for network in self.iroutes)
+        """The networks behind it for the plane."""
+        return tuple((network.network_address.packed, network.prefixlen) for network in self.config.iroutes)
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The member's own addresses, for people."""
-        return tuple(str(host) for host in self.hosts)
+        """The member's own addresses for people."""
+        return tuple(str(host) for host in self.config.hosts)
 
 
 class Clash(NamedTuple):
@@ -65,29 +57,26 @@ class Homes:
 
         From now on the pool hands out none of its addresses: whoever has one of them by chance gets another next time.
         """
-        self._pool.withhold(*(address[0] for address in (config.ifconfig,) if address is not None))
-        self._pool.withhold(*(address[0].ip for address in (config.ifconfig_ipv6,) if address is not None))
+        self._pool.withhold(*config.hosts)
         for claimed in config.networks:
             for number, home in self._homes.items():
-                taken = (*map(_network_of, home.hosts), *home.iroutes)
-                if any(overlap(claimed, network) for network in taken):
+                if any(overlap(claimed, network) for network in home.config.networks):
                     return Clash(claimed, number)
         return None
 
     def settle(self, number: int, key: str, config: ClientConfig) -> Home | None:
         """A home for this member; None when it needs the pool and that is exhausted. ``key``: whose place that is."""
         rules, lease = self._rules, None
-        ifconfig, ifconfig_ipv6 = config.ifconfig, config.ifconfig_ipv6
-        if (rules.ipv4 and not ifconfig) or (rules.ipv6 and not ifconfig_ipv6):
+        if (rules.ipv4 and not config.ifconfig) or (rules.ipv6 and not config.ifconfig_ipv6):
             lease = self._pool.take(key)
             if lease is None:
                 return None
-            if rules.ipv4 and lease.ipv4 and not ifconfig:
-                ifconfig = lease.ipv4, self._other_end(lease.ipv4, rules.ipv4)
-            if rules.ipv6 and lease.ipv6 and not ifconfig_ipv6:
+            if rules.ipv4 and lease.ipv4 and not config.ifconfig:
+                config = replace(config, ifconfig=(lease.ipv4, self._other_end(lease.ipv4, rules.ipv4)))
+            if rules.ipv6 and lease.ipv6 and not config.ifconfig_ipv6:
                 local = IPv6Interface((lease.ipv6, rules.ipv6.prefixlen))
-                ifconfig_ipv6 = local, rules.ipv6.network_address + 1
-        home = self._homes[number] = Home(ifconfig, ifconfig_ipv6, config.iroutes, lease)
+                config = replace(config, ifconfig_ipv6=(local, rules.ipv6.network_address + 1))
+        home = self._homes[number] = Home(config, lease)
         return home
 
     def _other_end(self, local: IPv4Address, network: IPv4Network) -> IPv4Address:
@@ -100,7 +89,3 @@ class Homes:
         home = self._homes.pop(number, None)
         if home is not None and home.lease is not None:
             (self._pool.forget if self._rules.duplicate_cn else self._pool.give_back)(home.lease)
-
-
-def _network_of(host: IPv4Address | IPv6Address) -> Network:
-    return IPv4Network(host) if isinstance(host, IPv4Address) else IPv6Network(host)

@@ -19,12 +19,12 @@ _FIXED = frozenset({"ifconfig", "ifconfig-ipv6", "topology", "tun-mtu", "keepali
 
 def options_for(rules: ServerRules, home: Home, verdict: Verdict, peer_info: Mapping[str, str]) -> list[str]:
     """The options to push, in stock's order; what the agreement adds comes behind them."""
-    config = verdict.config
+    config = home.config
     push = [*config.change(_for_all(rules, home)), *verdict.push]
-    if home.ifconfig_ipv6 is not None and not config.withholds("ifconfig-ipv6"):
-        push.append(f"ifconfig-ipv6 {home.ifconfig_ipv6[0]} {home.ifconfig_ipv6[1]}")
-    if home.ifconfig is not None and not config.withholds("ifconfig"):
-        push.append(f"ifconfig {home.ifconfig[0]} {home.ifconfig[1]}")
+    if config.ifconfig_ipv6 is not None and not config.withholds("ifconfig-ipv6"):
+        push.append(f"ifconfig-ipv6 {config.ifconfig_ipv6[0]} {config.ifconfig_ipv6[1]}")
+    if config.ifconfig is not None and not config.withholds("ifconfig"):
+        push.append(f"ifconfig {config.ifconfig[0]} {config.ifconfig[1]}")
     if "IV_MTU" in peer_info:
         push.append(f"tun-mtu {rules.tun_mtu}")
     return push
@@ -49,13 +49,13 @@ def read_changes(changes: Sequence[str]) -> list[str]:
 
 def _for_all(rules: ServerRules, home: Home) -> list[str]:
     """The list that a client's own file may change."""
-    has_ipv6 = home.ifconfig_ipv6 is not None
+    has_ipv6 = home.config.ifconfig_ipv6 is not None
     push: list[str] = []
     if rules.ipv4 is not None and rules.topology == "subnet":
         push.append(f"route-gateway {rules.ipv4.network_address + 1}")
     if rules.ipv4 is not None and rules.topology == "net30":
         push.append(f"route {rules.ipv4.network_address + 1}")
-    if home.ifconfig is not None:
+    if home.config.ifconfig is not None:
         push.append(f"topology {rules.topology}")
     if has_ipv6:
         push.append("tun-ipv6")

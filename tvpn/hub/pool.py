@@ -104,12 +104,9 @@ class Pool:
     def _is_free(self, index: int) -> bool:
         return index not in self._in_use and index not in self._withheld
 
-    def withhold(self, *addresses: IPv4Address | IPv6Address | None) -> None:
+    def withhold(self, *addresses: IPv4Address | IPv6Address) -> None:
         """Client files fix these addresses: from now on none of them is handed out here."""
-        for address in addresses:
-            index = None if address is None else self._index(address)
-            if index is not None:
-                self._withheld.add(index)
+        self._withheld.update(index for address in addresses if (index := self._index(address)) is not None)
 
     def _index(self, address: IPv4Address | IPv6Address) -> int | None:
         """The place that goes with an address, None when it is none of the pool's."""

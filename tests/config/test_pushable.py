@@ -28,7 +28,8 @@ class Pushing(ConfigCase):
             ("topology p3p", "write subnet, net30 or p2p"),
             ("peer-id 3", "by itself"),
             ("cipher AES-256-GCM", "by itself"),
-            ("compress", "data-plane release"),
+            ("compress", "by itself"),
+            ("comp-lzo no", "in [data]"),
             ('push "ping 5"', "without the word push"),
         ):
             self.refused(SERVER + f"[push]\n{line}\n", 4, "push", part)

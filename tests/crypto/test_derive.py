@@ -48,9 +48,9 @@ class DataKeysTests(SynchronousTestCase):
         for cipher, size in KEY_SIZES.items():
             client, server = data_keys(material, cipher, server=False), data_keys(material, cipher, server=True)
             self.assertEqual(client.send_key, material[:size])
-            self.assertEqual(client.send_iv, material[64:72])
-            self.assertEqual((client.send_key, client.send_iv), (server.receive_key, server.receive_iv))
-            self.assertEqual((client.receive_key, client.receive_iv), (server.send_key, server.send_iv))
+            self.assertEqual(client.send_salt, material[64:72])
+            self.assertEqual((client.send_key, client.send_salt), (server.receive_key, server.receive_salt))
+            self.assertEqual((client.receive_key, client.receive_salt), (server.send_key, server.send_salt))
             self.assertEqual(server.send_key, material[128 : 128 + size])
 
     def test_zero_key_is_refused(self) -> None:
@@ -60,7 +60,8 @@ class DataKeysTests(SynchronousTestCase):
 
     def test_keys_stay_out_of_repr(self) -> None:
         """The representation names the cipher and nothing else."""
-        self.assertEqual(repr(data_keys(b"K" * 256, "AES-256-GCM", True)), "DataKeys(cipher='AES-256-GCM')")
+        text = "DataKeys(cipher='AES-256-GCM', digest=None, epochs=False)"
+        self.assertEqual(repr(data_keys(b"K" * 256, "AES-256-GCM", True)), text)
 
 
 class DynamicKeyTests(SynchronousTestCase):

@@ -82,7 +82,6 @@ class IgnoredTests(SynchronousTestCase):
         options = [
             "up /bin/sh", "script-security 3", "plugin evil.so", "setenv LD_PRELOAD x", "log /etc/passwd", "dev tun7",
             "iproute /tmp/ip", "verb 11", "no-such-option", "remote 192.0.2.66", "ca other.pem", "user root",
-            "compress lz4",
         ]  # fmt: skip
         self.assertEqual(read_pushed(options), Tunnel(ignored=options))
 

@@ -23,7 +23,8 @@ from tests.whole.simulation import (
 from tvpn.hub import lobby
 from tvpn.hub.event import Complaint, Leased, Moved, VerdictRequest
 from tvpn.hub.rules import ServerRules, inner_mss
-from tvpn.plane.verbs import Endpoint
+from tvpn.plane.verbs import Endpoint, PeerSpec
+from tvpn.session.negotiation import Agreement
 
 RULES = ServerRules(IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64"))
 
@@ -293,5 +294,22 @@ class SegmentSizeTests(SynchronousTestCase):
             (0, v4, 3, 0),
             (1, v6, 3, 100),
         ]
+        agreement = Agreement("AES-256-GCM", True, True, True, None)
         for mssfix, endpoint, peer_id, mss in table:
-            self.assertEqual(inner_mss(mssfix, endpoint, peer_id), mss)
+            self.assertEqual(inner_mss(mssfix, endpoint, PeerSpec(wire_peer_id=peer_id), agreement), mss)
+
+    def test_other_formats(self) -> None:
+        """The same with CBC's padding, with epochs, on TCP, in frames and in fragments (data-channel.md 13)."""
+        place = Endpoint("wire", ("192.0.2.1", 1))
+        gcm = Agreement("AES-256-GCM", True, True, True, 3)
+        cbc = Agreement("AES-256-CBC", True, True, True, 3, digest="SHA256")
+        # CBC: header 4, HMAC 32, IV 16 leave 1412; whole blocks 1408, less a byte of padding and the packet id.
+        table = [
+            (cbc, PeerSpec(wire_peer_id=3), 1408 - 1 - 4 - 40),
+            (replace(gcm, epochs=True), PeerSpec(wire_peer_id=3), 1400 - 4),
+            (gcm, PeerSpec(wire_peer_id=3, is_stream=True), 1400 - 14),
+            (gcm, PeerSpec(wire_peer_id=3, framing="lzo"), 1400 - 1),
+            (gcm, PeerSpec(wire_peer_id=3, framing="stub-v2", fragment=1400), 1400 - 4),
+        ]
+        for agreement, spec, mss in table:
+            self.assertEqual(inner_mss(1492, place, spec, agreement), mss)

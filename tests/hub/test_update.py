@@ -15,7 +15,8 @@ from tvpn.session.negotiation import own_peer_info
 from tvpn.wire.option import Proto
 
 PUSH = ("ping 10", "ping-restart 60", "route 10.1.0.0 255.255.0.0")
-OLD_CLIENT = {**own_peer_info(("AES-256-GCM",), "old"), "IV_PROTO": str(int(~Proto.PUSH_UPDATE & 0xFFF))}
+OLD_PROTOCOL = int(~(Proto.PUSH_UPDATE | Proto.NCP_P2P) & 0xFFF)
+OLD_CLIENT = {**own_peer_info(("AES-256-GCM",), "old"), "IV_PROTO": str(OLD_PROTOCOL)}
 
 
 class ChangeTests(SynchronousTestCase):
@@ -117,9 +118,9 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(self.world.server.hub.inform("back at eight, or nine", self.world.now, 1), ["alice"])
         self.world.server.flush()
         self.world.run(1)
-        self.say(2, "INFO_PRE,WEB_AUTH::https://example.org")
+        self.say(2, "INFO_PRE,please wait")
         texts = [[event.text for event in client.told(Announced)] for client in (self.alice, self.bob)]
-        self.assertEqual(texts, [["back at eight, or nine"], ["WEB_AUTH::https://example.org"]])
+        self.assertEqual(texts, [["back at eight, or nine"], ["please wait"]])
         self.assertRaises(ValueError, self.world.server.hub.inform, "a\nb", self.world.now)
 
     def say(self, number: int, message: str) -> None:

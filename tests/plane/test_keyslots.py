@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tvpn.crypto.derive import data_keys
-from tvpn.crypto.seal import NEARLY_SPENT
+from tvpn.crypto.seal import MOST_BYTES, NEARLY_SPENT
 from tvpn.plane.keyslots import KeySlot, KeySlots
 from tvpn.plane.verbs import PeerSpec
 
@@ -66,9 +66,11 @@ class KeySlotsTests(SynchronousTestCase):
 
 class SpentTests(SynchronousTestCase):
     def test_limits(self) -> None:
-        """A key is spent beyond its bytes or packets, and without limits only near the end of the ids."""
+        """C-06: a key is spent beyond its bytes or packets, without limits near the end of the ids or of its cipher."""
         table = [
-            (PeerSpec(), 10**15, NEARLY_SPENT, False),
+            (PeerSpec(), MOST_BYTES, NEARLY_SPENT, False),
+            (PeerSpec(), MOST_BYTES + 1, 1, True),
+            (PeerSpec(most_bytes=MOST_BYTES * 2), MOST_BYTES + 1, 1, True),
             (PeerSpec(), 0, NEARLY_SPENT + 1, True),
             (PeerSpec(most_bytes=1000), 1000, 1, False),
             (PeerSpec(most_bytes=1000), 1001, 1, True),
@@ -78,5 +80,5 @@ class SpentTests(SynchronousTestCase):
         ]
         for spec, carried, next_id, spent in table:
             key = slot(0, spec)
-            key.carried, key.sealer.next_id = carried, next_id
+            key.carried, key.sealer.sent = carried, next_id - 1
             self.assertIs(key.spent, spent, str(spec))

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.recorded import each_bit_flipped
 from tests.whole.simulation import ipv4_packet
 from tvpn.crypto.derive import DataKeys, data_keys
-from tvpn.crypto.seal import NEARLY_SPENT, Sealer
+from tvpn.crypto.seal import NEARLY_SPENT, AEADSealer
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import (
     Counters,
@@ -50,7 +50,7 @@ class PlaneTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.plane = Userspace()
-        self.sealers: dict[tuple[int, int], Sealer] = {}
+        self.sealers: dict[tuple[int, int], AEADSealer] = {}
         for peer, endpoint in ((0, ALICE), (1, BOB)):
             self.add(peer, endpoint)
             self.install(peer, 0)
@@ -63,7 +63,7 @@ class PlaneTestCase(SynchronousTestCase):
     def install(self, peer: int, key_id: int) -> None:
         keys = keys_of(peer, key_id)
         self.plane.install(peer, key_id, keys)
-        self.sealers[peer, key_id] = Sealer(keys.cipher, keys.receive_key, keys.receive_iv)
+        self.sealers[peer, key_id] = AEADSealer(keys.cipher, keys.receive_key, keys.receive_salt)
 
     def sealed(self, peer: int, plain: bytes, key_id: int = 0) -> bytes:
         """As this peer's client would send it."""
@@ -365,12 +365,12 @@ class SpentTests(PlaneTestCase):
     def test_ids_run_out(self) -> None:
         """C-02: near the end of the ids a new key is asked for, once; at the end packets are dropped and counted."""
         sealer = self.plane._peers[0].slots.sending.sealer
-        sealer.next_id = NEARLY_SPENT
+        sealer.sent = NEARLY_SPENT - 1
         packet = (b"", ipv4_packet(WORLD, INNER[0], b""))
         self.plane.outward([packet], NOW)
         self.plane.outward([packet], NOW)
         self.assertEqual(self.plane.take_events(), [NearlySpent(0)])
-        sealer.next_id = 0xFFFFFFFF
+        sealer.sent = 0xFFFFFFFE
         self.plane.take()
         self.plane.outward([packet], NOW)
         self.assertEqual(self.plane.take(), ([], []))

@@ -36,6 +36,7 @@ from tvpn.errors import Drop, PeerError
 from tvpn.session import exchange
 from tvpn.session.client import ClientSession
 from tvpn.session.life import Stage
+from tvpn.session.negotiation import Formats
 from tvpn.session.peer import Opening, Session, Terms
 from tvpn.session.renegotiation import Limits
 from tvpn.session.server import ServerSession
@@ -149,7 +150,7 @@ class ScriptTestCase(SynchronousTestCase):
 
     def terms(self, limits: Limits = NEVER, longest_timeout: float = 1.0, max_packet_size: int = 1250) -> Terms:
         return Terms(
-            context=lambda: None, options="V4", data_ciphers=("AES-256-GCM",), wall=lambda: 0.0,
+            context=lambda: None, options="V4", formats=Formats(("AES-256-GCM",)), wall=lambda: 0.0,
             random=lambda size: b"\7" * size, limits=limits, longest_timeout=longest_timeout,
             max_packet_size=max_packet_size,
         )  # type: ignore[arg-type,return-value]  # fmt: skip

@@ -8,6 +8,7 @@ from tvpn.errors import PeerError
 from tvpn.session.negotiation import (
     NO_SHARED_CIPHER,
     Agreement,
+    Formats,
     agree,
     choose_cipher,
     decode_agreement,
@@ -23,6 +24,7 @@ V25 = {"IV_VER": "2.5.11", "IV_PROTO": "6", "IV_NCP": "2", "IV_CIPHERS": "AES-25
 V26 = {"IV_VER": "2.6.14", "IV_PROTO": "990", "IV_NCP": "2", "IV_CIPHERS": "AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305"}
 CONNECT = {"IV_VER": "3.10.1", "IV_PROTO": "990", "IV_NCP": "2", "IV_CIPHERS": "AES-128-CBC:AES-256-GCM"}
 OPTIONS = encode_options_string(False, "AES-256-GCM", "SHA1", 1500)
+FORMATS = Formats(OURS)
 
 
 class CipherTests(SynchronousTestCase):
@@ -77,7 +79,7 @@ class AgreementTests(SynchronousTestCase):
             ({**V26, "IV_PROTO": "9" * 40}, Agreement("AES-256-GCM", False, False, False, None)),
         ]
         for peer_info, agreement in table:
-            self.assertEqual(agree(peer_info, OPTIONS, OURS, None, 5), agreement, str(peer_info))
+            self.assertEqual(agree(peer_info, OPTIONS, FORMATS, 5), agreement, str(peer_info))
 
     def test_pushed(self) -> None:
         """The options that say so, as a genuine server spells them."""
@@ -94,38 +96,39 @@ class AgreementTests(SynchronousTestCase):
 
     def test_every_protocol(self) -> None:
         """For all 8192 values of IV_PROTO the answer is true (protocol: key-exchange.md 7): flags that were offered, a
-        peer id only with V2 packets, never the epoch format, and nothing at all for who does not pull.
+        peer id only with V2 packets, epochs only with a peer id, and nothing at all for who does not pull.
         """
         for value in range(1 << 13):
-            data_v2, exporter, peer_to_peer, exits, dynamic = (value >> bit & 1 for bit in (1, 3, 5, 7, 9))
-            agreement = agree({**V26, "IV_PROTO": str(value)}, OPTIONS, OURS, None, 5)
+            data_v2, exporter, peer_to_peer, exits, dynamic, epochs = (value >> bit & 1 for bit in (1, 3, 5, 7, 9, 10))
+            agreement = agree({**V26, "IV_PROTO": str(value)}, OPTIONS, FORMATS, 5)
             options = encode_agreement(agreement, True)
             expected = ["cipher AES-256-GCM"]
             if not peer_to_peer:
                 flags = ["cc-exit"] * exits + ["tls-ekm"] * (exits and exporter) + ["dyn-tls-crypt"] * dynamic
+                flags += ["aead-epoch"] * (epochs and data_v2)
                 expected = ["peer-id 5"] * data_v2 + expected
                 expected += ["key-derivation tls-ekm"] * (exporter and not exits)
                 expected += [f"protocol-flags {' '.join(flags)}"] * bool(flags)
             self.assertEqual(options, expected, value)
-            self.assertEqual(decode_agreement(options, "", OURS, None), agreement)
+            self.assertEqual(decode_agreement(options, "", FORMATS), agreement)
 
     def test_without_pull(self) -> None:
         """C-15: who does not pull gets the cipher that its options string names, whatever else it offers, or none."""
         peer_to_peer = {**V26, "IV_PROTO": str(990 | Proto.NCP_P2P)}
         options = "V4,cipher AES-128-GCM,auth SHA1"
         self.assertEqual(
-            agree(peer_to_peer, options, OURS, None, 5), Agreement("AES-128-GCM", False, False, False, None)
+            agree(peer_to_peer, options, FORMATS, 5), Agreement("AES-128-GCM", False, False, False, None)
         )
-        error = self.assertRaises(PeerError, agree, peer_to_peer, options, ("AES-256-GCM",), "AES-256-GCM", 5)
+        error = self.assertRaises(PeerError, agree, peer_to_peer, options, Formats(("AES-256-GCM",), "AES-256-GCM"), 5)
         self.assertIn("client offers AES-128-GCM, server allows AES-256-GCM", str(error))
-        self.assertEqual(agree(peer_to_peer, "V4", ("AES-128-GCM",), "AES-256-GCM", 5).cipher, "AES-256-GCM")
+        self.assertEqual(agree(peer_to_peer, "V4", Formats(("AES-128-GCM",), "AES-256-GCM"), 5).cipher, "AES-256-GCM")
 
     def test_round_trip(self) -> None:
         """For every combination of abilities the client reads exactly what the server has agreed to."""
         for bits in range(16):
             agreement = Agreement("CHACHA20-POLY1305", *(bool(bits >> at & 1) for at in range(3)), bits or None)
             options = encode_agreement(agreement, True)
-            self.assertEqual(decode_agreement(options, "", OURS, None), agreement)
+            self.assertEqual(decode_agreement(options, "", FORMATS), agreement)
 
     def test_who_negotiates(self) -> None:
         """A cipher is pushed only to who understands it."""
@@ -135,34 +138,72 @@ class AgreementTests(SynchronousTestCase):
 
     def test_ourselves(self) -> None:
         """Our own client's peer info gets it everything from our own server."""
-        agreement = agree(own_peer_info(OURS, "1.0"), OPTIONS, OURS, None, 3)
-        self.assertEqual(agreement, Agreement("AES-256-GCM", True, True, True, 3))
+        agreement = agree(own_peer_info(OURS, "1.0"), OPTIONS, FORMATS, 3)
+        self.assertEqual(agreement, Agreement("AES-256-GCM", True, True, True, 3, epochs=True))
+
+    def test_epochs_need_an_aead_cipher(self) -> None:
+        """A client of 2.7 that has chosen CBC gets the old format."""
+        formats = Formats(("AES-256-CBC",), digest="SHA256")
+        agreement = agree({"IV_CIPHERS": "AES-256-CBC", "IV_PROTO": "8094"}, OPTIONS, formats, 3)
+        self.assertEqual((agreement.epochs, agreement.digest), (False, "SHA256"))
+        self.assertNotIn("aead-epoch", " ".join(encode_agreement(agreement, True)))
+
+
+class FramingTests(SynchronousTestCase):
+    """Frames of compression that compresses nothing."""
+
+    def test_pushed(self) -> None:
+        """A server that frames says so; a client does what is pushed, and else what its own file says."""
+        for framing, option in (("lzo", "comp-lzo no"), ("swap", "compress stub"), ("stub-v2", "compress stub-v2")):
+            agreement = agree(V26, OPTIONS, Formats(OURS, framing=framing), 5)
+            options = encode_agreement(agreement, True)
+            self.assertIn(option, options)
+            self.assertEqual(decode_agreement(options, "", Formats(OURS, framing="lzo")).framing, framing)
+            silent = decode_agreement(["cipher AES-256-GCM"], "", Formats(OURS, framing=framing))
+            self.assertEqual(silent.framing, framing)
+        self.assertEqual(decode_agreement(["cipher AES-256-GCM", "compress"], "", FORMATS).framing, "swap")
+
+    def test_compression_refused(self) -> None:
+        """C-16: a server that pushes compression is left, whatever we have in our own file."""
+        for option in ("comp-lzo", "comp-lzo yes", "comp-lzo adaptive", "compress lz4", "compress lz4-v2"):
+            for formats in (FORMATS, Formats(OURS, framing="lzo")):
+                error = self.assertRaises(PeerError, decode_agreement, ["cipher AES-256-GCM", option], "", formats)
+                self.assertIn(option, str(error))
+
+    def test_migrate(self) -> None:
+        """A client that frames goes on with the least it can do, the others are not bothered."""
+        formats, framing = Formats(OURS, migrates=True), OPTIONS + ",comp-lzo"
+        for peer_info, options, chosen in (
+            (V26, OPTIONS, "none"), (V26, framing, "lzo"), ({**V26, "IV_COMP_STUBv2": "1"}, framing, "stub-v2"),
+        ):  # fmt: skip
+            self.assertEqual(agree(peer_info, options, formats, 5).framing, chosen)
 
 
 class DecodeTests(SynchronousTestCase):
     def test_cipher_without_push(self) -> None:
         """Without a pushed cipher the server's options string counts, then the fallback."""
-        self.assertEqual(decode_agreement([], OPTIONS, OURS, None).cipher, "AES-256-GCM")
-        self.assertEqual(decode_agreement([], "", OURS, "AES-128-GCM").cipher, "AES-128-GCM")
-        self.assertEqual(decode_agreement(["cipher aes-128-gcm"], OPTIONS, OURS, None).cipher, "AES-128-GCM")
+        self.assertEqual(decode_agreement([], OPTIONS, FORMATS).cipher, "AES-256-GCM")
+        self.assertEqual(decode_agreement([], "", Formats(OURS, "AES-128-GCM")).cipher, "AES-128-GCM")
+        self.assertEqual(decode_agreement(["cipher aes-128-gcm"], OPTIONS, FORMATS).cipher, "AES-128-GCM")
 
     def test_refused(self) -> None:
-        """A cipher that we do not allow or know, an impossible peer id, or the epoch format ends the session."""
+        """A cipher that we do not allow or know, an impossible peer id, or epochs without one end the session."""
         table = [
             (["cipher BF-CBC"], OURS, "server chose BF-CBC, data-ciphers allows AES-256-GCM"),
-            (["cipher AES-256-CBC"], (*OURS, "AES-256-CBC"), "server chose AES-256-CBC"),
+            (["cipher AES-256-CBC"], OURS, "server chose AES-256-CBC"),
+            (["cipher AES-256-CBC", "peer-id 1", "protocol-flags aead-epoch"], ("AES-256-CBC",), "epoch"),
             (["cipher AES-256-GCM"], ("AES-128-GCM",), "server chose AES-256-GCM"),
             ([], OURS, "server chose none"),
             (["cipher AES-256-GCM", "peer-id 16777215"], OURS, "impossible peer-id"),
             (["cipher AES-256-GCM", "protocol-flags aead-epoch"], OURS, "epoch"),
         ]
         for options, ours, text in table:
-            error = self.assertRaises(PeerError, decode_agreement, options, "", ours, None)
+            error = self.assertRaises(PeerError, decode_agreement, options, "", Formats(ours))
             self.assertIn(text, str(error))
 
     def test_garbage(self) -> None:
         """Options cut short or strange are passed over."""
         options = ["cipher", "peer-id", "peer-id -1", "peer-id x", "peer-id ²", "protocol-flags", "key-derivation prf"]
-        agreement = decode_agreement(options, OPTIONS, OURS, None)
+        agreement = decode_agreement(options, OPTIONS, FORMATS)
         self.assertEqual(agreement, Agreement("AES-256-GCM", False, False, False, None))
-        self.assertRaises(PeerError, decode_agreement, ["cipher"], "", OURS, None)
+        self.assertRaises(PeerError, decode_agreement, ["cipher"], "", FORMATS)

@@ -29,7 +29,7 @@ from tvpn.hub.rules import ServerRules, Verdict
 from tvpn.hub.server import ServerHub
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint, PeerSpec
-from tvpn.session.negotiation import own_peer_info
+from tvpn.session.negotiation import Formats, own_peer_info
 from tvpn.session.peer import Terms
 from tvpn.session.renegotiation import Limits
 from tvpn.wire.gremlin import Gremlin, Havoc
@@ -188,8 +188,7 @@ class World:
         return Terms(
             context=lambda: context,
             options=encode_options_string(server, None if server else options.named, "SHA1", 1500),
-            data_ciphers=own,
-            fallback_cipher=options.fallback if server else options.named or options.fallback,
+            formats=Formats(own, options.fallback if server else options.named or options.fallback),
             wall=lambda: NOW.timestamp() + self.now,
             random=os.urandom,
             requirements=Requirements(role="client" if server else "server"),

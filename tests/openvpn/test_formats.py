@@ -1,0 +1,129 @@
+"""Every format of data packets, with the genuine openvpn at the other end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.lab import Lab, Program, skip_unless_possible, two_hosts
+from tests.openvpn.peers import INNER_V4, INNER_V6, Case, Ends
+
+
+class FormatCase(SynchronousTestCase):
+    skip = skip_unless_possible("openvpn", "ping")
+
+    def both_roles(self, case: Case, *said: str, sizes: tuple[int, ...] = (16, 1300)) -> None:
+        """Our server with a stock client, and our client with a stock server; ``said``: what the stock end logs."""
+        for ours in ("server", "client"):
+            with two_hosts() as lab:
+                ends = Ends(lab, case)
+                server = ends.serve() if ours == "server" else ends.serve_stock()
+                client = ends.join_stock() if ours == "server" else ends.join()
+                self.assert_carries(lab, sizes, server, client)
+                stock = client if ours == "server" else server
+                for words in said:
+                    self.assertRegex(stock.output, words)
+
+    def assert_carries(self, lab: Lab, sizes: tuple[int, ...], *programs: Program) -> None:
+        """Packets of these payload sizes come through and back, over IPv4 and IPv6."""
+        for target in (INNER_V4, INNER_V6):
+            for size in sizes:
+                done = lab.run("client", "ping", "-n", "-q", "-c", "3", "-i", "0.1", "-W", "2", "-s", str(size), target,
+                               check=False)  # fmt: skip
+                self.assertIn("3 received", done.stdout, "\n".join(program.output[-3000:] for program in programs))
+
+
+class CBCTests(FormatCase):
+    """The article's own form: EVP ciphers and HMAC."""
+
+    def test_ciphers_and_digests(self) -> None:
+        """AES-CBC in all sizes with all digests, V2 packets."""
+        for cipher, digest in (
+            ("AES-256-CBC", "SHA256"), ("AES-128-CBC", "SHA1"), ("AES-192-CBC", "SHA512"), ("AES-256-CBC", "SHA384"),
+        ):  # fmt: skip
+            auth = (f"auth {digest}",)
+            case = Case(protection="tls-crypt", cipher=cipher, server_lines=auth, client_lines=auth)
+            self.both_roles(case, f"Data Channel: cipher '{cipher}', auth '{digest}'")
+
+    def test_192_gcm(self) -> None:
+        """The AEAD cipher that nobody has by default."""
+        self.both_roles(Case(protection="tls-crypt", cipher="AES-192-GCM"), "cipher 'AES-192-GCM'")
+
+    def test_mixed_clients(self) -> None:
+        """Clients with different ciphers, one of them by the fallback alone, on one server at the same time."""
+        with Lab() as lab:
+            hosts = {"one": "AES-256-GCM", "two": "AES-256-CBC", "three": "CHACHA20-POLY1305"}
+            lab.host("server")
+            for number, host in enumerate(hosts, 1):
+                lab.host(host)
+                lab.wire("server", [f"198.51.{number}.1/24"], host, [f"198.51.{number}.2/24"])
+            ciphers = ":".join(hosts.values())
+            ends = Ends(lab, Case(protection="tls-crypt", cipher=ciphers, server_lines=("auth SHA256",)))
+            server = ends.serve()
+            for number, (host, cipher) in enumerate(hosts.items(), 1):
+                lines = (f"data-ciphers {cipher}", "auth SHA256")
+                own = Ends(lab, replace(ends.case, outer=f"198.51.{number}.1", cipher=cipher, client_lines=lines))
+                own.join_stock(host, f"{host}.conf")
+            answered = [lab.ping(host, INNER_V4, 3) for host in hosts]
+            self.assertEqual(answered, [3, 3, 3], server.output[-3000:])
+
+
+class EpochTests(FormatCase):
+    """OpenVPN 2.7's own format."""
+
+    def test_epochs(self) -> None:
+        """A genuine 2.7 in both roles, AES and ChaCha20, also after a renegotiation."""
+        for cipher in ("AES-256-GCM", "CHACHA20-POLY1305"):
+            case = Case(cipher=cipher, version="2.7", server_lines=("reneg-sec 4",), client_lines=("reneg-sec 0",))
+            for ours in ("server", "client"):
+                with two_hosts() as lab:
+                    ends = Ends(lab, case)
+                    server = ends.serve() if ours == "server" else ends.serve_stock()
+                    client = ends.join_stock() if ours == "server" else ends.join()
+                    stock = client if ours == "server" else server
+                    self.assertRegex(stock.output, "aead-epoch")
+                    self.assertEqual(lab.ping("client", INNER_V4, 110, 0.05), 110, stock.output[-3000:])
+                    stock.wait_for("Control Channel: TLSv", 10, 2)
+
+    def test_ourselves(self) -> None:
+        """Our client and our server choose it, too."""
+        with two_hosts() as lab:
+            ends = Ends(lab, Case())
+            server, client = ends.serve(), ends.join()
+            self.assert_carries(lab, (16, 1300), server, client)
+
+
+class FramingTests(FormatCase):
+    """Compression that compresses nothing, and fragments."""
+
+    def test_frames(self) -> None:
+        """comp-lzo no, compress stub and stub-v2, written at both ends."""
+        for line in ("comp-lzo no", "compress stub", "compress stub-v2"):
+            self.both_roles(Case(protection="tls-crypt", server_lines=(line,), client_lines=(line,)))
+
+    def test_pushed(self) -> None:
+        """A stock server that pushes a frame is followed; our server pushes its own to a client that has none."""
+        with two_hosts() as lab:
+            lines = ("comp-lzo no", 'push "comp-lzo no"')
+            ends = Ends(lab, Case(protection="tls-crypt", server_lines=lines))
+            self.assert_carries(lab, (16,), ends.serve_stock(), ends.join())
+        with two_hosts() as lab:
+            ends = Ends(lab, Case(protection="tls-crypt", server_lines=("comp-lzo no",)))
+            self.assert_carries(lab, (16,), ends.serve(), ends.join_stock())
+
+    def test_migrate(self) -> None:
+        """A client that still says comp-lzo and one that does not are both served by one server."""
+        for lines in (("comp-lzo",), ()):
+            with two_hosts() as lab:
+                case = Case(protection="tls-crypt", server_lines=("compress migrate",), client_lines=lines)
+                ends = Ends(lab, case)
+                self.assert_carries(lab, (16, 1300), ends.serve(), ends.join_stock())
+
+    def test_fragment(self) -> None:
+        """Packets larger than a datagram may be, alone and in frames, with every kind of seal."""
+        for cipher, lines in (
+            ("AES-256-GCM", ("fragment 500",)), ("AES-128-CBC", ("fragment 700", "comp-lzo no")),
+        ):  # fmt: skip
+            case = Case(protection="tls-crypt", cipher=cipher, server_lines=lines, client_lines=lines)
+            self.both_roles(case, sizes=(16, 450, 480, 900, 1400, 1472))

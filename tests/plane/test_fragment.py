@@ -1,0 +1,97 @@
+"""Fragments: cut, put together, and what never becomes whole."""
+
+from __future__ import annotations
+
+import random
+import struct
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.recorded import recorded
+from tvpn.errors import Drop
+from tvpn.plane.fragment import HEADER_SIZE, LARGEST_PACKET, MOST_SETS, PATIENCE, Fragmenter, Reassembler
+
+
+def header(kind: int, sequence: int, index: int, size: int = 0) -> bytes:
+    return struct.pack("!L", kind | sequence << 2 | index << 10 | size >> 2 << 15)
+
+
+class FragmentTests(SynchronousTestCase):
+    @settings(deadline=None, max_examples=100)
+    @given(st.integers(1, 2000), st.integers(72, 600), st.randoms())
+    def test_round_trip(self, size: int, room: int, dice: random.Random) -> None:
+        """Whatever is cut comes together in any order, no part is larger than there is room."""
+        packet = bytes(dice.randrange(256) for _ in range(size))
+        parts = Fragmenter().cut(packet, room)
+        self.assertLessEqual(max(map(len, parts)), room)
+        dice.shuffle(parts)
+        reassembler = Reassembler()
+        self.assertEqual([reassembler.add(part, 0.0) for part in parts], [None] * (len(parts) - 1) + [packet])
+
+    def test_recorded(self) -> None:
+        """Genuine fragments come together to the packet that went in."""
+        found = 0
+        for case in recorded("data_framing")["cases"]:
+            if not case["name"].startswith("frag"):
+                continue
+            ways = {way: Reassembler() for way in ("c2s", "s2c")}
+            for packet in case["packets"]:
+                whole = ways[packet["dir"]].add(bytes.fromhex(packet["plaintext"]), 0.0)
+                found += whole is not None
+        self.assertGreater(found, 2)
+
+    def test_whole(self) -> None:
+        """What fits goes in one piece, behind four zero bytes; with any other bit in them it is malformed."""
+        self.assertEqual(Fragmenter().cut(b"packet", 10), [bytes(HEADER_SIZE) + b"packet"])
+        for bit in range(2, 8):
+            self.assertRaises(Drop, Reassembler().add, (1 << bit).to_bytes(4, "big") + b"packet", 0.0)
+
+    def test_too_many(self) -> None:
+        """More than 32 parts, or no room for any, is a Drop."""
+        self.assertEqual(len(Fragmenter().cut(bytes(32 * 64), 68)), 32)
+        for size, room in ((32 * 64 + 1, 68), (100, 7), (100, 4), (100, 0), (100, -20)):
+            self.assertEqual(self.assertRaises(Drop, Fragmenter().cut, bytes(size), room).reason, "fragments-too-many")
+
+    def test_mixed(self) -> None:
+        """Packets under way at the same time do not mix, and sequence ids begin again after 255."""
+        fragmenter, reassembler = Fragmenter(), Reassembler()
+        packets = [bytes([number & 255]) * 200 for number in range(600)]
+        for first, second in zip(packets[::2], packets[1::2], strict=True):
+            parts = [fragmenter.cut(packet, 104) for packet in (first, second)]
+            self.assertIsNone(reassembler.add(parts[0][0], 0.0))
+            self.assertIsNone(reassembler.add(parts[1][0], 0.0))
+            self.assertEqual(reassembler.add(parts[0][1], 0.0), first)
+            self.assertEqual(reassembler.add(parts[1][1], 0.0), second)
+
+    def test_malformed(self) -> None:
+        """W-15: no size, a type of its own, parts longer than said, parts behind the last: a Drop each."""
+        table = [
+            b"", b"\0\0\0", bytes(4), header(3, 1, 0) + b"abcd", header(1, 1, 0) + b"abc", header(2, 1, 1, 0) + b"abcd",
+            header(2, 1, 1, 4) + b"abcdefgh", header(1, 1, 0),
+        ]  # fmt: skip
+        for plain in table:
+            self.assertRaises(Drop, Reassembler().add, plain, 0.0)
+        reassembler = Reassembler()
+        reassembler.add(header(1, 1, 5) + b"abcd", 0.0)
+        self.assertRaises(Drop, reassembler.add, header(2, 1, 3, 4) + b"ef", 0.0)
+
+    def test_bounded(self) -> None:
+        """W-15: a flood of parts that never become whole leaves no more than 25 packets and 64 kB."""
+        reassembler = Reassembler()
+        for number in range(100_000):
+            try:
+                reassembler.add(header(1, number & 255, number >> 8 & 31) + bytes(1400), number / 1000)
+            except Drop:
+                continue
+            self.assertLessEqual(len(reassembler._sets), MOST_SETS)
+            self.assertTrue(all(each.bytes <= LARGEST_PACKET for each in reassembler._sets.values()))
+
+    def test_late(self) -> None:
+        """A part that comes ten seconds after the first one begins a packet of its own."""
+        first, last = Fragmenter().cut(bytes(200), 104)
+        for seconds, whole in ((PATIENCE, True), (PATIENCE + 0.1, False)):
+            reassembler = Reassembler()
+            reassembler.add(first, 100.0)
+            self.assertEqual(reassembler.add(last, 100.0 + seconds) is not None, whole)

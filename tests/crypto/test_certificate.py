@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock, patch
@@ -142,6 +145,26 @@ class RefusedTests(SynchronousTestCase):
             self.assertTrue(passed(chain, wanted))
         error = self.assertRaises(PeerError, judge, chain, wanted, WALL_NOW, Mock(side_effect=OSError("x")))
         self.assertEqual(error.told, None)
+
+
+    def test_noise(self) -> None:
+        """C-13: of certificates with some bytes changed each is judged or refused, and no other exception comes out."""
+        dice, paper = random.Random(13), PAPERS.issue("alice", "O=x", extensions=(*ORDINARY, *alternatives("a.b")[:1]))
+        judged = 0
+        for _ in range(3000):
+            noisy = bytearray(paper.chain[0])
+            for _ in range(dice.randint(1, 3)):
+                noisy[dice.randrange(len(noisy))] = dice.choice((dice.randrange(256), 0, 0x0C, 0x14, 0x1E, 0x30, 0xFF))
+            shown = hashlib.sha256(noisy).digest()
+            wanted = Requirements("client", (0x80,), fingerprints=(shown,), trusts_authority=False)
+            try:
+                leaf = x509.load_der_x509_certificate(bytes(noisy))
+            except (ValueError, x509.InvalidVersion):
+                continue
+            judged += passed([leaf], wanted)
+            with contextlib.suppress(PeerError):
+                common_name(leaf)
+        self.assertGreater(judged, 300)
 
 
 def whole(paper: Paper) -> list[x509.Certificate]:

@@ -7,6 +7,7 @@ genuine one must still be the milder of the two.
 from __future__ import annotations
 
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -208,7 +209,10 @@ class Court:
 def court(*lines: str) -> Iterator[Court]:
     with Lab() as lab:
         lab.host("court")
-        yield Court(lab, lines)
+        judges = Court(lab, lines)
+        yield judges
+        # Nobody waits for its goodbyes to those who got in.
+        judges.own.stop(signal.SIGKILL)
 
 
 def authorities(*issuers: Issuer) -> tuple[str, ...]:

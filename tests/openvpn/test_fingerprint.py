@@ -6,10 +6,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import Lab, skip_unless_possible, two_hosts
 from tests.openvpn.peers import INNER_V4, Case, Ends
-from tests.papers import ORDINARY, SERVER, USAGE, Paper, purposes, self_signed
+from tests.papers import SERVER, USAGE, Paper, purposes, self_signed
 from tvpn.crypto.tls import Credentials
 
-HOME, ALICE, BOB = self_signed("home", (USAGE, purposes(SERVER))), self_signed("alice"), self_signed("bob", ORDINARY)
+HOME, ALICE, BOB = self_signed("home", (USAGE, purposes(SERVER))), self_signed("alice"), self_signed("bob")
+VERSIONS = "2.6", "2.7"
 
 
 def credentials(paper: Paper) -> Credentials:
@@ -31,20 +32,22 @@ class FingerprintTests(SynchronousTestCase):
 
     def test_stock_client(self) -> None:
         """A genuine client that is listed joins our server, and packets pass."""
-        with two_hosts() as lab:
-            pair = ends(lab, (BOB, ALICE), (BOB, HOME))
-            server = pair.serve()
-            pair.join_stock()
-            server.wait_for("alice joined from")
-            self.assertEqual(lab.ping("client", INNER_V4), 3)
+        for version in VERSIONS:
+            with two_hosts() as lab:
+                pair = ends(lab, (BOB, ALICE), (BOB, HOME), version)
+                server = pair.serve()
+                pair.join_stock()
+                server.wait_for("alice joined from")
+                self.assertEqual(lab.ping("client", INNER_V4), 3)
 
     def test_stock_server(self) -> None:
         """Our client joins a genuine server that is listed, and packets pass."""
-        with two_hosts() as lab:
-            pair = ends(lab, (BOB, ALICE), (BOB, HOME))
-            pair.serve_stock()
-            pair.join()
-            self.assertEqual(lab.ping("client", INNER_V4), 3)
+        for version in VERSIONS:
+            with two_hosts() as lab:
+                pair = ends(lab, (BOB, ALICE), (BOB, HOME), version)
+                pair.serve_stock()
+                pair.join()
+                self.assertEqual(lab.ping("client", INNER_V4), 3)
 
     def test_stranger(self) -> None:
         """A genuine client that is not listed is told so, and our log has its fingerprint, ready to be copied."""

@@ -1,7 +1,8 @@
 """Many clients at once, each with a certificate of its own, that only want to know whether they are let in.
 
-``python -m tests.openvpn.visitor FILE``: the file holds a JSON list of visits; whoever gets in is printed, a line each.
-A client of ours is used, since the genuine one would not even load some of these certificates.
+``python -m tests.openvpn.visitor FILE``: the file holds a JSON list of visits; whoever gets in is printed, a line each,
+and with ``no:`` in front whoever ended the visit. A client of ours is used, since the genuine one would not even load
+some of these certificates.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.papers import stubborn_context
+from tvpn.config import load
 from tvpn.crypto.wrap import Envelope, Unwrapped
 from tvpn.errors import Drop
+from tvpn.service.terms import ContextHolder, context_of, terms_of
 from tvpn.session.client import ClientSession
-from tvpn.session.event import Pushed
+from tvpn.session.event import Ended, Pushed
 from tvpn.session.negotiation import own_peer_info
 from tvpn.session.peer import Opening, Terms
 from tvpn.wire.option import encode_options_string
@@ -31,13 +34,28 @@ PATIENCE = 12.0
 
 @dataclass(frozen=True)
 class Visit:
-    """Who calls which port from which address; what is shown and its key are PEM, both may be empty."""
+    """Who calls which port from which address; what is shown and its key are PEM, both may be empty.
+
+    With the path of a client's configuration its certificate is shown, and it says what the server must be.
+    """
 
     name: str
     port: int
     source: str
     chain: list[str]
     key: str
+    config: str = ""
+
+
+def terms_for(visit: Visit) -> Terms:
+    if visit.config:
+        settings = load(visit.config)
+        return terms_of(settings, ContextHolder(lambda: context_of(settings, None)), server=False)
+    context = stubborn_context(visit.chain, visit.key)
+    return Terms(
+        lambda: context, encode_options_string(False, None, "SHA1", 1500), CIPHERS, time.time, os.urandom,
+        peer_info=own_peer_info(CIPHERS, "visitor"),
+    )  # fmt: skip
 
 
 class Visitor:
@@ -49,16 +67,11 @@ class Visitor:
         self.socket.bind((visit.source, 0))
         self.socket.connect(("127.0.0.1", visit.port))
         self.socket.setblocking(False)
-        context = stubborn_context(visit.chain, visit.key)
-        terms = Terms(
-            lambda: context, encode_options_string(False, None, "SHA1", 1500), CIPHERS, time.time, os.urandom,
-            peer_info=own_peer_info(CIPHERS, "visitor"),
-        )  # fmt: skip
         opening = Opening(os.urandom(8), b"", Envelope(Unwrapped(), int(time.time())))
-        self.session = ClientSession(terms, opening, now)
+        self.session = ClientSession(terms_for(visit), opening, now)
 
-    def step(self, now: float) -> bool:
-        """Read, think, write; whether the server has let us in."""
+    def step(self, now: float) -> str | None:
+        """Read, think, write; what to print, once it is known."""
         for datagram in self._datagrams():
             try:
                 self.session.receive(datagram, now)
@@ -70,7 +83,10 @@ class Visitor:
                 self.socket.send(datagram)
             except OSError:
                 break
-        return any(isinstance(event, Pushed) for event in self.session.take_events())
+        for event in self.session.take_events():
+            if isinstance(event, Pushed | Ended):
+                return self.visit.name if isinstance(event, Pushed) else f"no:{self.visit.name}"
+        return None
 
     def _datagrams(self) -> Iterator[bytes]:
         while True:
@@ -86,8 +102,9 @@ def main(path: str) -> None:
     visitors = {visitor.socket: visitor for visitor in (Visitor(visit, began) for visit in visits)}
     while visitors and time.monotonic() - began < PATIENCE:
         for key, visitor in list(visitors.items()):
-            if visitor.step(time.monotonic()):
-                print(visitor.visit.name, flush=True)
+            told = visitor.step(time.monotonic())
+            if told is not None:
+                print(told, flush=True)
                 visitors.pop(key).socket.close()
         select.select(list(visitors), [], [], 0.05)
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import struct
 from collections.abc import Iterator
 from itertools import product
 
 from tests.session.script import FILLER, OWN, PEER, ScriptTestCase, key_exchange
 from tests.session.test_script import ADMITTED
+from tvpn.crypto.certificate import Identity
 from tvpn.crypto.replay import Stamp
-from tvpn.crypto.wrap import Unwrapped
+from tvpn.crypto.wrap import Envelope, Unwrapped
 from tvpn.errors import Drop
+from tvpn.session.client import ClientSession
 from tvpn.session.life import Stage
-from tvpn.session.peer import Session
+from tvpn.session.peer import Opening, Session
+from tvpn.session.reliable import SEND_WINDOW
+from tvpn.session.renegotiation import Limits, next_key_id
+from tvpn.session.server import ServerSession
+from tvpn.wire.control import ControlPacket
 from tvpn.wire.header import Opcode
 
 OPCODES = range(12)
@@ -95,3 +103,116 @@ class OrderingTests(ScriptTestCase):
         for payload in (b"", FILLER * 50, KEYS):
             self.assertEqual(self.check(ADMITTED, payload), {Stage.ADMITTED}, payload[:1])
         self.assertEqual(self.check(ADMITTED, EXIT), {Stage.ADMITTED, Stage.LINGERING})
+
+
+class Walk:
+    """A session of either role, at the mercy of dice: its peer, its hub and its clock do what they like."""
+
+    def __init__(self, case: ScriptTestCase, dice: random.Random) -> None:
+        self.case, self.dice = case, dice
+        self.session = self.begin()
+        self.session._judge = lambda _: Identity("issuer", 1, "alice")  # type: ignore[method-assign]
+        self.now = 100.0
+
+    def begin(self) -> Session:
+        limits = Limits(longest=self.dice.choice((0, 3, 30)), shortest=self.dice.choice((0, 3)), hand_window=10)
+        terms = self.case.terms(limits, max_packet_size=self.dice.choice((154, 1250)))
+        if self.dice.random() < 0.5:
+            return ClientSession(terms, Opening(OWN, b"", Envelope(Unwrapped(), 0)), 100.0)
+        return ServerSession(terms, Opening(OWN, PEER, Envelope(Unwrapped(), 0)), 100.0, self.dice.random() < 0.7)
+
+    def near(self, expected: int) -> int:
+        """The number that is expected, one beside it, or any."""
+        beside = expected + self.dice.randrange(-2, 14)
+        return self.dice.choice((expected, expected, expected, beside, self.dice.getrandbits(32))) % 2**32
+
+    def packet(self) -> bytes:
+        dice, exchange = self.dice, self.session._exchange
+        opcode = dice.choice((3, 4, 4, 4, 4, 4, 5, 5, 5, 7, 8, 8, 10, 11))
+        key_id = dice.choice((exchange.key_id, exchange.key_id, next_key_id(exchange.key_id), dice.randrange(8)))
+        if opcode != Opcode.SOFT_RESET and dice.random() < 0.8:
+            key_id = exchange.key_id
+        acks = [self.near(max(exchange._outbox.next_id - 1, 0)) for _ in range(dice.randrange(1, 9))]
+        body = struct.pack(f"!B{len(acks)}L", len(acks), *acks) + (OWN if dice.random() < 0.95 else PEER)
+        if dice.random() < 0.2:
+            body = b"\0"
+        if opcode in NUMBERED:
+            number = 0 if opcode in RESETS and dice.random() < 0.9 else self.near(exchange._inbox._next_id)
+            push = b"PUSH_REPLY,cipher AES-256-GCM,peer-id 3\0"
+            body += struct.pack("!L", number) + dice.choice(
+                (b"", FILLER * 40, FILLER * 40, key_exchange(self.session.server), push, push, b"PUSH_REQUEST\0",
+                 dice.randbytes(30))
+            )  # fmt: skip
+            if dice.random() < 0.02:
+                body += dice.choice((b"EXIT\0", b"AUTH_FAILED\0", b"!", b"\0\0\0\0\2"))
+        trailer = WRAPPED_KEY if opcode in (10, 11) else b""
+        return bytes([opcode << 3 | key_id]) + PEER + body + trailer
+
+    def act(self) -> None:
+        session, dice, now = self.session, self.dice, self.now
+        kind = dice.randrange(20)
+        if kind < 12:
+            with contextlib.suppress(Drop):
+                session.receive(self.packet(), now)
+        elif kind < 16:
+            self.now += dice.choice((0.0, 0.01, 0.5, 1.0, 5.0))
+            session.tick(self.now)
+        elif kind == 16:
+            session.renegotiate(now)
+        elif kind == 17:
+            session.send_message(dice.choice(("INFO,hello", "x" * 3000)))
+        elif isinstance(session, ServerSession):
+            if kind == 18 or dice.random() < 0.8:
+                session.admit(["ping 10"], 0, now)
+            else:
+                dice.choice((lambda: session.refuse("no", "no", now), lambda: session.restart("bye", now)))()
+        elif isinstance(session, ClientSession) and kind == 18:
+            session.opened(dice.randrange(8))
+
+    def check_sent(self) -> None:
+        """What goes out is well-formed, fits, and is no more than the protocol allows."""
+        session, case = self.session, self.case
+        sent = [ControlPacket.decode(datagram[:9], datagram[9:]) for datagram in session.transmit(self.now)]
+        for packet in sent:
+            case.assertLessEqual(9 + len(packet.encode_body()), session.terms.max_packet_size - 48)
+            case.assertLessEqual(len(packet.acks), 8 if packet.opcode is Opcode.ACK else 4)
+            case.assertEqual(packet.key_id, session._exchange.key_id)
+        case.assertLessEqual(sum(packet.message_id is not None for packet in sent), SEND_WINDOW)
+        case.assertTrue(session.stage is not Stage.GONE or not sent)
+
+    def go(self, steps: int) -> set[tuple[Stage, int]]:
+        """Which stages it was in, under which key ids."""
+        reached = set()
+        for _ in range(steps):
+            before = self.session.stage
+            self.act()
+            self.check_sent()
+            self.session.take_events()
+            self.case.assertIn(self.session.stage, WAYS[before])
+            reached.add((self.session.stage, self.session._exchange.key_id))
+        return reached
+
+
+#: Where each stage may lead when the hub, too, has its say.
+WAYS = {**TABLE, Stage.JUDGING: set(Stage) - {Stage.OPENING}, Stage.OPENING: set(Stage)}
+
+
+class WalkTestCase(ScriptTestCase):
+    def walks(self, number: int) -> set[tuple[Stage, int]]:
+        """So many sessions of a hundred steps; the stages and key ids that were reached."""
+        reached = set()
+        for seed in range(number):
+            try:
+                reached |= Walk(self, random.Random(seed)).go(100)
+            except Exception as error:
+                error.add_note(f"seed {seed}")
+                raise
+        return reached
+
+
+class WalkTests(WalkTestCase):
+    def test_walks(self) -> None:
+        """S-03: a thousand sessions whose peer, hub and clock throw dice: nothing is raised, nothing unfit is sent."""
+        reached = self.walks(1000)
+        self.assertEqual({stage for stage, _ in reached}, set(Stage))
+        self.assertIn((Stage.ADMITTED, 1), reached)

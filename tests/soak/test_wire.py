@@ -9,11 +9,13 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.openvpn.test_renegotiation import StreamTestCase
+from tests.session.test_orderings import WalkTestCase
 from tests.whole.noise import NoisyTunnel
 from tests.whole.simulation import V2_KEY, Disconnected, Left
 from tests.whole.stranger import StrangerTestCase
 from tests.whole.test_stranger import inner_garbage, metadata_cases
 from tvpn.crypto.statickey import TLSCryptV2ClientKey
+from tvpn.session.life import Stage
 from tvpn.wire.header import Opcode
 
 
@@ -109,3 +111,11 @@ class StrangerTests(StrangerTestCase):
 def resident() -> int:
     """Bytes of this process's memory that are really there."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+class WalkTests(WalkTestCase):
+    timeout = 3600
+
+    def test_walks(self) -> None:
+        """S-03: a hundred thousand sessions whose peer, hub and clock throw dice: nothing is raised."""
+        self.assertIn((Stage.ADMITTED, 2), self.walks(100_000))

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tvpn.hub.event import HangUp, HubEvent, Left, Moved
 from tvpn.net.pump import RECOVERY, Pump
-from tvpn.plane.verbs import Arrival, Departure, Endpoint, PeerExit, PlaneEvent, TunPacket
+from tvpn.plane.verbs import Arrival, Counters, Departure, Endpoint, PeerExit, PlaneEvent, TunPacket
 from tvpn.wire.header import DATA_FIRST_BYTES
 
 PLACE = ("192.0.2.7", 1194)
@@ -33,6 +33,7 @@ class RecordingPlane(Recorder):
         self.events: list[PlaneEvent] = []
         self.packets: list[TunPacket] = []
         self.departures: list[Departure] = []
+        self.strays = Counters.zero()
 
     @property
     def eventful(self) -> bool:
@@ -131,7 +132,9 @@ class BatchTests(PumpCase):
     """Who gets which packet, and what follows."""
 
     def test_data_and_control(self) -> None:
-        """The first byte alone decides: data to the plane as one batch, each control datagram to the hub."""
+        """The first byte alone decides: data to the plane as one batch, each control datagram to the hub, and what is
+        neither is counted.
+        """
         datagrams = [bytes([first]) + b"rest" for first in range(256)]
         batch = [(PLACE, b"\1\2\3\4", 0, datagram) for datagram in datagrams]
         self.pump.from_network(self.link, batch)
@@ -139,8 +142,9 @@ class BatchTests(PumpCase):
         self.assertEqual(len(data), 16)
         self.assertEqual(self.calls[0], ("inward", self.link, data, 10.0))
         control = [call for call in self.calls if call[0] == "receive"]
-        wanted = [datagram for datagram in datagrams if datagram[0] not in DATA_FIRST_BYTES]
+        wanted = [datagram for datagram in datagrams if 3 <= datagram[0] >> 3 <= 11 and datagram[0] >> 3 not in (6, 9)]
         self.assertEqual(control, [("receive", self.endpoint, datagram, 10.0) for datagram in wanted])
+        self.assertEqual(self.plane.strays.drops, {"opcode-unknown": 256 - 16 - len(wanted)})
 
     def test_data_alone(self) -> None:
         """A batch of data alone leaves the hub asleep, and one of control alone never reaches the plane."""

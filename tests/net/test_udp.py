@@ -8,9 +8,10 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.lab import missing
 from tests.net.readers import Readers
 from tvpn.errors import TvpnError
-from tvpn.net.udp import BUDGET, UDPLink, open_udp
+from tvpn.net.udp import BUDGET, BUFFER_SIZE, SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDPLink, open_udp
 from tvpn.plane.verbs import Arrival
 
 
@@ -241,6 +242,29 @@ class SendTests(UDPCase):
 
 class OpenTests(UDPCase):
     """The socket itself."""
+
+    def test_buffers(self) -> None:
+        """D-08: with the privilege for it the receive buffer has a megabyte; without, what the system allows."""
+        size = self.link._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        if missing() is None:
+            self.assertGreaterEqual(size, BUFFER_SIZE)
+        plain = mock.Mock()
+        plain.setsockopt.side_effect = [PermissionError, None, PermissionError, None, None]
+        with mock.patch("tvpn.net.udp.socket.socket", return_value=plain):
+            open_udp(socket.AF_INET, "127.0.0.1", 0, several_addresses=False)
+        asked = [call.args[1] for call in plain.setsockopt.call_args_list[:4]]
+        self.assertEqual(asked, [SO_RCVBUFFORCE, socket.SO_RCVBUF, SO_SNDBUFFORCE, socket.SO_SNDBUF])
+
+    def test_overflow(self) -> None:
+        """D-08: what the kernel had no room for is counted, each datagram."""
+        self.link._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.assertEqual(self.link.overflowed, 0)
+        for _ in range(100):
+            self.asker.sendto(bytes(1000), ("127.0.0.1", self.link.port))
+        while sum(map(len, self.batches)) + self.link.overflowed < 100:
+            self.link.doRead()
+        self.assertGreater(self.link.overflowed, 50)
+        self.assertEqual(sum(map(len, self.batches)) + self.link.overflowed, 100)
 
     def test_port_in_use(self) -> None:
         """A port that is taken is a sentence with the port and a guess."""

@@ -17,7 +17,7 @@ from tvpn.net.link import Link
 from tvpn.net.tun import TunDevice
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Arrival, Endpoint, PlaneEvent, TunPacket
-from tvpn.wire.header import DATA_FIRST_BYTES
+from tvpn.wire.header import DATA_FIRST_BYTES, FIRST_BYTES
 
 RECOVERY = 1.0
 """Seconds until time is looked at again after an error of ours: one bad peer must not stop everybody's clock."""
@@ -70,7 +70,14 @@ class Pump:
         data: list[Arrival] = []
         control: list[Arrival] = []
         for arrival in batch:
-            (data if arrival[3][0] in DATA_FIRST_BYTES else control).append(arrival)
+            first_byte = arrival[3][0]
+            if first_byte in DATA_FIRST_BYTES:
+                data.append(arrival)
+            elif first_byte in FIRST_BYTES:
+                control.append(arrival)
+        noise = len(batch) - len(data) - len(control)
+        if noise:
+            self._plane.strays.drop("opcode-unknown", noise)
         if data:
             self._plane.inward(link, data, now)
         stirred = False

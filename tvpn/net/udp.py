@@ -20,10 +20,11 @@ from zope.interface import implementer
 from tvpn.errors import TvpnError
 from tvpn.plane.verbs import Address, Arrival, Counters
 
-# What the socket module has no names for (linux/udp.h, linux/in.h, linux/in6.h).
+# What the socket module has no names for (linux: udp.h, in.h, in6.h, sock_diag.h; asm-generic/socket.h).
 SOL_UDP, UDP_SEGMENT = 17, 103
 IP_PKTINFO, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT = 8, 10, 5
 IPV6_MTU_DISCOVER = 23
+SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_MEMINFO = 32, 33, 55
 
 BUDGET = 64
 #: A datagram after a longer silence (seconds) is delivered at once, without asking the kernel for another one first.
@@ -35,6 +36,7 @@ _ANCILLARY_SIZE = 64
 _PKTINFO_V4 = struct.Struct("=I4s4s")
 _PKTINFO_V6 = struct.Struct("=16sI")
 _SEGMENT = struct.Struct("=H")
+_MEMORY = struct.Struct("=9I")
 
 
 def open_udp(family: int, host: str, port: int, *, several_addresses: bool) -> socket.socket:
@@ -42,8 +44,7 @@ def open_udp(family: int, host: str, port: int, *, several_addresses: bool) -> s
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
+        _enlarge_buffers(sock)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_OMIT)
@@ -60,6 +61,15 @@ def open_udp(family: int, host: str, port: int, *, several_addresses: bool) -> s
         hint = "; is another server running?" if error.errno == errno.EADDRINUSE else ""
         raise TvpnError(f"cannot listen on udp {shown}:{port}: {error.strerror}{hint}") from None
     return sock
+
+
+def _enlarge_buffers(sock: socket.socket) -> None:
+    """A megabyte each way; without the privilege to have that (CAP_NET_ADMIN) what net.core.rmem_max allows."""
+    for forced, option in ((SO_RCVBUFFORCE, socket.SO_RCVBUF), (SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, forced, BUFFER_SIZE)
+        except PermissionError:
+            sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_SIZE)
 
 
 @implementer(IReadDescriptor)
@@ -87,6 +97,12 @@ class UDPLink:
     @property
     def family(self) -> int:
         return self._socket.family
+
+    @property
+    def overflowed(self) -> int:
+        """How many datagrams the kernel had no room for until we came to read."""
+        *_, drops = _MEMORY.unpack(self._socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMORY.size))
+        return int(drops)
 
     def __repr__(self) -> str:
         return f"udp{6 if self._is_v6 else 4}:{self._socket.fileno()}"

@@ -215,6 +215,14 @@ class IsolationTests(SynchronousTestCase):
         self.assertTrue(self.world.passes(self.bob))
         self.world.server.hub.disconnect(99, "nobody", self.world.now)
 
+    def test_halt(self) -> None:
+        """Who is told to halt does not come back by itself."""
+        self.world.server.hub.disconnect(1, "not today", self.world.now, halt=True)
+        self.world.server.flush()
+        self.world.run(10)
+        (gone,) = self.alice.told(Disconnected)
+        self.assertEqual((gone.reason, gone.retry), ("the server said HALT: not today", False))
+
 
 class FloatTests(SynchronousTestCase):
     def roam(self, world: World, node, place: tuple[str, int]) -> None:  # type: ignore[no-untyped-def]

@@ -98,6 +98,7 @@ class InterviewTests(SynchronousTestCase):
             return bool(await client.ask("code?"))
 
         _, verdict = self.begin(authenticate, peer_info={"IV_SSO": "webauth"})
+        self.clock.advance(1)
         refused = self.successResultOf(verdict)
         self.assertEqual((refused.accepted, refused.temporary, seen), (False, False, [False]))
         self.assertEqual(refused.told, "Authentication failed, required pending auth method 'crtext' not supported")
@@ -107,6 +108,7 @@ class InterviewTests(SynchronousTestCase):
         """A Challenge as the answer asks with the refusal, for the user who came."""
         challenge = Challenge("code?", state="s1")
         _, verdict = self.begin(lambda client: challenge)
+        self.clock.advance(1)
         refused = self.successResultOf(verdict)
         self.assertEqual((refused.accepted, refused.told), (False, "CRV1:R:s1:YWw=:code?"))
 

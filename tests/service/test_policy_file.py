@@ -30,13 +30,16 @@ def no_question(member: int, method: str, seconds: int) -> float:
 
 class PolicyFileTests(SynchronousTestCase):
     def _verdict(self, answer: object) -> Verdict:
-        policy = Policy(None, False, lambda client: answer, 5.0, Clock())  # type: ignore[arg-type, return-value]
-        return self.successResultOf(ensureDeferred(policy.authenticate(REQUEST, no_question)))
+        clock = Clock()
+        policy = Policy(None, False, lambda client: answer, 5.0, clock)
+        verdict = ensureDeferred(policy.authenticate(REQUEST, no_question))
+        clock.advance(1)
+        return self.successResultOf(verdict)
 
     def test_answers(self) -> None:
         """True lets in, False refuses, a text refuses and is told to the client."""
         self.assertTrue(self._verdict(True).accepted)
-        self.assertEqual(self._verdict(False), Verdict(False, "alice: refused by the policy"))
+        self.assertEqual(self._verdict(False), Verdict(False, "alice: refused by the policy", guess=True))
         refused = self._verdict("wrong password")
         self.assertEqual((refused.accepted, refused.told), (False, "wrong password"))
 

@@ -331,11 +331,11 @@ class ServerHub:
                 yield member
                 self._follow(member, now)
 
-    def disconnect(self, number: int, reason: str, now: float) -> None:
-        """End one client's session, told that it may come back."""
+    def disconnect(self, number: int, reason: str, now: float, halt: bool = False) -> None:
+        """End one client's session, told that it may come back, or with ``halt`` that it may not."""
         member = self.roster.get(number)
         if member is not None:
-            member.session.restart(reason, now)
+            member.session.dismiss(reason, now, halt)
             self._follow(member, now)
 
     def stop(self, reason: str, now: float) -> None:

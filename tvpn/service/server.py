@@ -252,6 +252,11 @@ class ServerService(Service):
 
     # From the manhole
 
+    def disconnect(self, client: int, reason: str = "", halt: bool = False) -> None:
+        """End a client's session, as in ``hub.disconnect``, at once."""
+        self.hub.disconnect(client, reason, now(), halt)
+        self.pump.stir()
+
     def push_update(self, *changes: str, client: int | None = None) -> list[str]:
         """Change what clients were pushed, as in ``hub.push_update``, at once."""
         told = self.hub.push_update(changes, now(), client)

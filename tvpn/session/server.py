@@ -22,6 +22,7 @@ from tvpn.wire.message import (
     INFO_PRE,
     PUSH_REQUEST,
     encode_auth_failed,
+    encode_halt,
     encode_info,
     encode_push_reply,
     encode_push_update,
@@ -202,10 +203,10 @@ class ServerSession(Session):
             self._end(reason, retry=False)
             self._become(self._life.refused, now)
 
-    def restart(self, reason: str, now: float) -> None:
-        """Tell an admitted client that we go away and that it may keep its passwords."""
+    def dismiss(self, reason: str, now: float, halt: bool = False) -> None:
+        """Tell an admitted client that this is the end: it may come back and keep its passwords, or (``halt``) not."""
         if self.stage is Stage.ADMITTED:
-            self.send_message(encode_restart(reason))
+            self.send_message(encode_halt(reason) if halt else encode_restart(reason))
             self._end(reason)
         self._become(self._life.left, now)
 

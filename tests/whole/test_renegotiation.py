@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.crypto.test_epoch import id_of
 from tests.whole.simulation import (
     PROTECTIONS,
     SERVER_ADDRESS,
@@ -97,10 +98,11 @@ class RenegotiationTests(SynchronousTestCase):
         ids: dict[tuple, list[int]] = {}
         for _, sender, _, datagram in world.trace:
             if datagram[0] in DATA_FIRST_BYTES:
-                ids.setdefault((sender, datagram[0] & 7), []).append(int.from_bytes(datagram[4:8], "big"))
+                ids.setdefault((sender, datagram[0] & 7), []).append(int.from_bytes(datagram[4:12], "big"))
         self.assertGreater(len(ids), 8)
         for sent in ids.values():
-            self.assertEqual(sent, list(range(1, len(sent) + 1)))
+            first = id_of(1, 1)
+            self.assertEqual(sent, list(range(first, first + len(sent))))
 
     def test_lossy_wire(self) -> None:
         """At 20 % loss, with doubles and reordering, the session survives ten minutes of renegotiations."""

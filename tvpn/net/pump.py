@@ -39,6 +39,12 @@ def link_of(endpoint: Endpoint) -> Link:
     return cast(Link, endpoint.link)
 
 
+def _one_by_one(arrival: Arrival) -> list[Arrival]:
+    """A buffer of several datagrams, taken apart."""
+    address, local, segment, buffer = arrival
+    return [(address, local, 0, buffer[at : at + segment]) for at in range(0, len(buffer), segment)]
+
+
 class Pump:
     """Moves batches between the floors. ``tell`` hears every hub event."""
 
@@ -70,6 +76,10 @@ class Pump:
         data: list[Arrival] = []
         control: list[Arrival] = []
         for arrival in batch:
+            if arrival[2] and not DATA_FIRST_BYTES.issuperset(arrival[3][:: arrival[2]]):
+                # The kernel looks at sizes only when it puts datagrams together.
+                self.from_network(link, _one_by_one(arrival))
+                continue
             first_byte = arrival[3][0]
             if first_byte in DATA_FIRST_BYTES:
                 data.append(arrival)

@@ -29,7 +29,7 @@ CIPHERS = (CIPHER, "AES-128-GCM", "CHACHA20-POLY1305", CBC)
 
 @dataclass
 class Tunnel:
-    """A client connected to a server, whose address inside is ``tests.openvpn.peers.INNER_V4``."""
+    """A client connected to a server; inside it they are 10.99.0.2 and 10.99.0.1."""
 
     lab: Lab
     server: Program

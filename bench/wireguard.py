@@ -17,8 +17,10 @@ from tests.lab import ROOT, Lab, Program
 from tests.openvpn.peers import INNER_V4, SERVER_V4
 
 PORT = 51820
+#: As the first client of a server of OpenVPN's has it, too.
+INNER_CLIENT = "10.99.0.2"
 #: host -> (its address inside the tunnel, where it sends to)
-HOSTS = {"server": (INNER_V4, ""), "client": ("10.99.0.2", f"{SERVER_V4}:{PORT}")}
+HOSTS = {"server": (INNER_V4, ""), "client": (INNER_CLIENT, f"{SERVER_V4}:{PORT}")}
 
 
 @cache
@@ -38,7 +40,7 @@ def folder() -> Path | None:
 
 def version() -> str | None:
     place = folder()
-    return place and (place / "version").read_text().strip()
+    return (place / "version").read_text().strip() if place else None
 
 
 def connect(lab: Lab) -> tuple[Program, Program]:

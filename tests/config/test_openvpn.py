@@ -237,7 +237,6 @@ class Refusing(ConfigCase):
             ("compress lz4", "write stub-v2 or migrate"),
             ("fragment 20", "68"),
             ("allow-compression yes", "write no"),
-            ("client-to-client", "data-plane release"),
             ("tls-version-min 1.0", "write 1.2"),
             ("auth-user-pass", "later release"),
             ("redirect-gateway def1", "later release"),

@@ -7,10 +7,21 @@ from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.plane.scene import (
+    ALICE,
+    BOB,
+    INNER,
+    INNER_V6,
+    NEW,
+    NOW,
+    WORLD,
+    PlaneTestCase,
+    ipv6_packet,
+    keys_of,
+)
 from tests.recorded import each_bit_flipped
 from tests.whole.simulation import ipv4_packet
-from tvpn.crypto.derive import DataKeys, data_keys
-from tvpn.crypto.seal import NEARLY_SPENT, AEADSealer
+from tvpn.crypto.seal import NEARLY_SPENT
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import (
     Counters,
@@ -25,58 +36,6 @@ from tvpn.plane.verbs import (
     Plane,
 )
 from tvpn.wire.data import OCC_EXIT, OCC_MAGIC, PING, encode_header
-
-ALICE, BOB = Endpoint("wire", ("192.0.2.1", 1)), Endpoint("wire", ("192.0.2.2", 2))
-NEW = Endpoint("wire", ("203.0.113.3", 3))
-INNER = {0: ip_address("10.9.0.2").packed, 1: ip_address("10.9.0.3").packed}
-INNER_V6 = {0: ip_address("fd00::2").packed, 1: ip_address("fd00::3").packed}
-WORLD = ip_address("10.9.0.1").packed
-NOW = 1000.0
-
-
-def keys_of(peer: int, key_id: int = 0) -> DataKeys:
-    material = bytes((at * 7 + peer * 31 + key_id * 101 + 1) & 255 for at in range(256))
-    return data_keys(material, "AES-256-GCM", server=True)
-
-
-def ipv6_packet(source: bytes, destination: bytes, payload: bytes = b"") -> bytes:
-    return b"\x60\0\0\0" + len(payload).to_bytes(2, "big") + b"\x3b\x40" + source + destination + payload
-
-
-class PlaneTestCase(SynchronousTestCase):
-    """A plane with two peers under key 0, and the sealers of their clients."""
-
-    spec = PeerSpec()
-
-    def setUp(self) -> None:
-        self.plane = Userspace()
-        self.sealers: dict[tuple[int, int], AEADSealer] = {}
-        for peer, endpoint in ((0, ALICE), (1, BOB)):
-            self.add(peer, endpoint)
-            self.install(peer, 0)
-            self.plane.use(peer, 0)
-
-    def add(self, peer: int, endpoint: Endpoint) -> None:
-        spec = PeerSpec((INNER[peer], INNER_V6[peer]), peer, self.spec.ping, self.spec.timeout, self.spec.mss)
-        self.plane.add(peer, endpoint, spec, NOW)
-
-    def install(self, peer: int, key_id: int) -> None:
-        keys = keys_of(peer, key_id)
-        self.plane.install(peer, key_id, keys)
-        self.sealers[peer, key_id] = AEADSealer(keys.cipher, keys.receive_key, keys.receive_salt)
-
-    def sealed(self, peer: int, plain: bytes, key_id: int = 0) -> bytes:
-        """As this peer's client would send it."""
-        return self.sealers[peer, key_id].seal(encode_header(key_id, peer), [plain])
-
-    def arrive(self, endpoint: Endpoint, *datagrams: bytes, now: float = NOW) -> None:
-        self.plane.inward(endpoint.link, [(endpoint.address, endpoint.local, 0, data) for data in datagrams], now)
-
-    def delivered(self) -> list[bytes]:
-        return [packet for _, packet in self.plane.take()[0]]
-
-    def genuine(self, peer: int = 0, payload: bytes = b"payload") -> bytes:
-        return self.sealed(peer, ipv4_packet(INNER[peer], WORLD, payload))
 
 
 class ConformanceTests(SynchronousTestCase):

@@ -109,7 +109,7 @@ class Tunnel:
         present_folder, None, "folder with a file for each client (named by its common name) or DEFAULT for the others"
     )
     ccd_exclusive: bool = option(value.flag, False, "refuse a client that has no file of its own there")
-    client_to_client: bool = option(kind.client_to_client, False, "let clients reach each other; only no for now")
+    client_to_client: bool = option(value.flag, False, "let clients reach each other and the networks behind them")
     route: tuple[Route, ...] = options(address.route, "route into the tunnel on this side: NET/BITS [GATEWAY [METRIC]]")
     route_ipv6: tuple[Route, ...] = options(address.route_ipv6, "the same for IPv6")
 

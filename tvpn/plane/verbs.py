@@ -58,6 +58,8 @@ class PeerSpec:
     """The largest datagram, in bytes; larger packets are cut. 0 is without fragments."""
     networks: tuple[Network, ...] = ()
     """What lies behind the peer: it may send from there."""
+    client_to_client: bool = False
+    """What it sends to other peers goes there directly; else the kernel gets it as all the rest."""
 
 
 @dataclass(slots=True)

@@ -90,6 +90,7 @@ def peer_spec(settings: Settings) -> PeerSpec:
         most_bytes=control.reneg_bytes,
         most_packets=control.reneg_pkts,
         fragment=settings.data.fragment,
+        client_to_client=tunnel.client_to_client,
     )
 
 

@@ -40,6 +40,8 @@ from tvpn.wire.ip import LINK_LOCAL_PREFIX, TCP, clamp_mss, destination, source
 
 _FIRST_V2 = 0x48
 _FIRST_V6 = 0x60
+#: Seconds between two looks at the age of replay windows.
+NOTE_INTERVAL = 5.0
 #: What an Endpoint is made of.
 Place = tuple[Hashable, Address, bytes]
 
@@ -59,6 +61,7 @@ class Userspace:
         self._to_network: list[Departure] = []
         self._passed_on: dict[int, list[bytes]] = {}
         """What arrived from one peer for another, until the batch is through."""
+        self._last_arrival = self._noted = 0.0
         self._deadline: float | None = None
         self.strays = Counters.zero()
         """What belonged to no peer."""
@@ -225,6 +228,9 @@ class Userspace:
 
     def inward(self, link: Hashable, arrivals: Sequence[Arrival], now: float) -> None:
         """A batch of data packets that came in on this link."""
+        if now >= self._noted + NOTE_INTERVAL:
+            self._note(now)
+        self._last_arrival = now
         for address, local, segment, buffer in arrivals:
             # A plain tuple, equal to the Endpoint it stands for: making one of each packet would cost more than it.
             place = (link, address, local)
@@ -236,6 +242,12 @@ class Userspace:
         if self._passed_on:
             passed_on, self._passed_on = self._passed_on, {}
             self._send(passed_on, now)
+
+    def _note(self, now: float) -> None:
+        """Replay windows know no clock: from time to time they are told how old what they have seen is."""
+        self._noted = now
+        for peer in self._peers.values():
+            peer.slots.note(self._last_arrival, now)
 
     def _open(self, place: Place, datagram: bytes, now: float) -> None:
         header_size, peer = self._peer_of(place, datagram)

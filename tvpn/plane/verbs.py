@@ -47,6 +47,7 @@ class PeerSpec:
     timeout: int = 0
     mss: int = 0
     replay_window: int = 64
+    replay_seconds: int = 15
     most_bytes: int = 0
     most_packets: int = 0
     is_server: bool = False

@@ -366,6 +366,21 @@ class SpentTests(PlaneTestCase):
         self.assertEqual(self.plane.take(), ([], []))
         self.assertEqual(self.plane.counters(0).drops, {"packet-ids-spent": 1})
 
+    def test_older_key(self) -> None:
+        """An older key that goes on being used does not ask for a new one: there is one already."""
+        self.plane.add(0, ALICE, PeerSpec((INNER[0],), 0, most_bytes=100, most_packets=3), NOW)
+        self.install(0, 0)
+        self.plane.use(0, 0)
+        self.plane.outward([(b"", ipv4_packet(WORLD, INNER[0], bytes(90)))] * 3, NOW)
+        self.assertEqual(self.plane.take_events(), [NearlySpent(0)])
+        self.install(0, 1)
+        self.plane.outward([(b"", ipv4_packet(WORLD, INNER[0], bytes(90)))], NOW)
+        self.arrive(ALICE, self.genuine(payload=bytes(90)))
+        self.assertEqual(self.plane.take_events(), [Opened(0, 0)])
+        self.plane.use(0, 1)
+        self.plane.outward([(b"", ipv4_packet(WORLD, INNER[0], bytes(90)))] * 3, NOW)
+        self.assertEqual(self.plane.take_events(), [NearlySpent(0)])
+
     def test_bytes_run_out(self) -> None:
         """Received bytes count for the limit too, and a new key is a new count."""
         self.plane.add(0, ALICE, PeerSpec((INNER[0],), 0, most_bytes=100), NOW)

@@ -50,6 +50,11 @@ class KeySlots:
     def get(self, key_id: int) -> KeySlot | None:
         return self._slots.get(key_id)
 
+    @property
+    def newest(self) -> KeySlot | None:
+        """The one that was installed last."""
+        return next(reversed(self._slots.values()), None)
+
     def install(self, slot: KeySlot) -> None:
         """The newest key moves in; of two old ones the one that is not used for sending leaves."""
         self._slots.pop(slot.key_id, None)

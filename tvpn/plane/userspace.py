@@ -216,11 +216,11 @@ class Userspace:
             counters.sent_bytes += payload
             slot.carried += payload
         if slot.spent:
-            self._warn(peer)
+            self._warn(peer, slot)
 
-    def _warn(self, peer: PlanePeer) -> None:
-        """Once for each newest key."""
-        if not peer.warned:
+    def _warn(self, peer: PlanePeer, slot: KeySlot) -> None:
+        """Once for each newest key; an older one is on its way out anyhow."""
+        if not peer.warned and slot is peer.slots.newest:
             peer.warned = True
             self._events.append(NearlySpent(peer.number))
 
@@ -276,7 +276,7 @@ class Userspace:
         peer.heard = now
         slot.carried += len(plain)
         if slot.carried > slot.most_bytes:
-            self._warn(peer)
+            self._warn(peer, slot)
         if slot.fresh:
             slot.fresh = False
             self._events.append(Opened(peer.number, slot.key_id))
@@ -286,7 +286,7 @@ class Userspace:
 
     def _distrust(self, peer: PlanePeer, slot: KeySlot) -> None:
         """Somebody tries to forge packets, again and again: time for another key, and in the end for none."""
-        self._warn(peer)
+        self._warn(peer, slot)
         if slot.opener.failed > MOST_FAILURES:
             peer.slots.retire(slot.key_id)
 

@@ -26,6 +26,7 @@ EXCEPTIONS = {("config", "os")}
 SECRET_WORDS = frozenset(
     {"tag", "digest", "cookie", "hmac", "password", "token", "signature", "mac", "secret", "finalize"}
 )  # fmt: skip
+COMPRESSORS = frozenset({"bz2", "compression", "gzip", "lz4", "lzma", "lzo", "snappy", "zipfile", "zlib", "zstandard"})
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 400
 
@@ -160,6 +161,22 @@ class SafetyTests(ShapeTestCase):
                 if shell or called_name(node.func) in ("system", "popen", "eval", "exec", "execfile"):
                     complaints.append(f"{path}:{node.lineno} {called_name(node.func)}")
         self.complain(complaints)
+
+    def test_no_fork(self) -> None:
+        """C-01: the process that has the keys is never doubled, so that no two count under one key."""
+        complaints = []
+        for _, path, tree in sources():
+            complaints += [f"{path}:{line}" for name, line in imports(tree) if name.startswith("multiprocessing")]
+            calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+            complaints += [f"{path}:{call.lineno}" for call in calls if called_name(call.func) in ("fork", "forkpty")]
+        self.complain(complaints)
+
+    def test_no_compression(self) -> None:
+        """C-16: nothing in the package can compress."""
+        self.complain([
+            f"{path}:{line} imports {name}"
+            for _, path, tree in sources() for name, line in imports(tree) if name.split(".")[0] in COMPRESSORS
+        ])  # fmt: skip
 
     def test_no_assert(self) -> None:
         """Nothing is checked by ``assert``, which ``python -O`` takes away."""

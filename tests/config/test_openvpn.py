@@ -227,6 +227,14 @@ class Refusing(ConfigCase):
             self.refused(f"{word} x\n", 1, word, "not supported", name="a.conf")
             self.refused(f"setenv opt {word} x\n", 1, word, "not supported", name="a.conf")
 
+    def test_compression(self) -> None:
+        """C-16: whatever would compress is refused; frames that once were for compression are not."""
+        self.identity()
+        for line in ("compress lzo", "compress lz4", "compress lz4-v2", "allow-compression yes"):
+            self.refused(f"{line}\n", 1, line.split()[0], "write", name="a.conf")
+        for line in ("comp-lzo", "comp-lzo no", "compress", "compress stub", "allow-compression no"):
+            self.assertEqual(self.load(f"{IDENTITY}client\nremote a\n{line}\n", "a.conf").role, "client")
+
     def test_what_comes_later_is_refused(self) -> None:
         """Strange protocols, tap, compression, passwords: each with what to do."""
         for line, part in (
@@ -237,7 +245,6 @@ class Refusing(ConfigCase):
             ("compress lz4", "write stub-v2 or migrate"),
             ("fragment 20", "68"),
             ("allow-compression yes", "write no"),
-            ("client-to-client", "data-plane release"),
             ("tls-version-min 1.0", "write 1.2"),
             ("auth-user-pass", "later release"),
             ("redirect-gateway def1", "later release"),

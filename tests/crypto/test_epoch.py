@@ -196,3 +196,21 @@ class WindowTests(SynchronousTestCase):
         ):  # fmt: skip
             self.assertIs(window.accept(id_of(number, counter)), accepted, (number, counter))
         self.assertEqual(window.highest, id_of(4, 1))
+
+    def test_late(self) -> None:
+        """In both epochs what is too late is refused."""
+        window = EpochWindow(64, 15)
+        for number in (1, 2):
+            self.assertTrue(window.accept(id_of(number, 9)))
+        window.note(100.0, 100.0)
+        self.assertTrue(window.accept(id_of(1, 8)))
+        self.assertTrue(window.accept(id_of(2, 10)))
+        window.note(101.0, 115.1)
+        for number, counter, accepted in ((1, 7, False), (2, 7, False), (1, 10, True), (2, 11, True)):
+            self.assertIs(window.accept(id_of(number, counter)), accepted, (number, counter))
+
+    def test_strict_order(self) -> None:
+        """Without a window each epoch has its order."""
+        window = EpochWindow(0)
+        for number, counter, accepted in ((1, 1, True), (1, 3, False), (1, 2, True), (2, 1, True), (1, 3, True)):
+            self.assertIs(window.accept(id_of(number, counter)), accepted, (number, counter))

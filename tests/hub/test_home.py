@@ -147,11 +147,17 @@ class FixedAddressTests(SynchronousTestCase):
 
 class TopologyTests(SynchronousTestCase):
     def test_pairs(self) -> None:
-        """By pairs a client is told the other end: the address below its own, or the server's."""
-        for topology, local, other_end, routes in (
-            ("net30", "10.9.0.6", "10.9.0.5", ["10.9.0.1/32"]), ("p2p", "10.9.0.4", "10.9.0.1", []),
-        ):  # fmt: skip
-            files = Files(replace(RULES, topology=topology))
+        """By pairs a client is told the other end: the address below its own, or the server's; and the way to the
+        server, or to its neighbours where it may talk to them.
+        """
+        for topology, connected, local, other_end, routes in (
+            ("net30", False, "10.9.0.6", "10.9.0.5", ["10.9.0.1/32"]),
+            ("p2p", False, "10.9.0.4", "10.9.0.1", []),
+            ("net30", True, "10.9.0.6", "10.9.0.5", ["10.9.0.0/24"]),
+            ("p2p", True, "10.9.0.4", "10.9.0.1", ["10.9.0.0/24"]),
+        ):
+            plane = replace(RULES.plane, client_to_client=connected)
+            files = Files(replace(RULES, topology=topology, plane=plane))
             alice = files.join("alice")
             tunnel = alice.told(Connected)[0].tunnel
             self.assertEqual((str(tunnel.ipv4), str(tunnel.other_end)), (f"{local}/32", other_end))

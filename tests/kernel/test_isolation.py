@@ -66,7 +66,9 @@ class NeighbourTests(SynchronousTestCase):
     skip = skip_unless_possible("ping", "nft")
 
     def test_neighbours(self) -> None:
-        """With the kernel forwarding for NAT, two clients reach the server and not each other."""
+        """I-04: with the kernel forwarding for NAT two clients reach the server, and no packet of one the other: v4,
+        v6, broadcast.
+        """
         with two_hosts() as lab:
             lab.host("other")
             lab.wire("server", ["192.0.2.1/24"], "other", ["192.0.2.2/24"])
@@ -74,7 +76,17 @@ class NeighbourTests(SynchronousTestCase):
             site.serve()
             site.join(site.device("alice"))
             site.join(site.device("bob", "192.0.2.1"), "other")
-            neighbours = [site.address(host)[0].partition("/")[0] for host in ("client", "other")]
-            self.assertEqual(len(set(neighbours)), 2)
-            self.assertEqual([lab.ping(host, INNER_V4) for host in ("client", "other")], [3, 3])
-            self.assertEqual([lab.ping("client", neighbours[1], 2), lab.ping("other", neighbours[0], 2)], [0, 0])
+            own, other = ([one.partition("/")[0] for one in site.address(host)] for host in ("client", "other"))
+            self.assertEqual((len(own), len({*own, *other})), (2, 4))
+            sniffer = lab.spawn("other", sys.executable, "-c", SNIFFER, name="sniffer")
+            sniffer.wait_for("ready")
+            for host, target in (("client", INNER_V4), ("client", INNER_V6), ("other", INNER_V4), ("other", INNER_V6)):
+                self.assertEqual(lab.ping(host, target), 3)
+            sniffer.wait_for(f"from {INNER_V6}\n", 5, 3)
+            for target in (*other, "10.87.0.255", "255.255.255.255", "224.0.0.1", "ff02::1%tun0"):
+                words = ("ping", "-n", "-q", "-b", "-c2", "-i0.1", "-W1", "-I", "tun0", target)
+                self.assertIn("2 packets transmitted", lab.run("client", *words, check=False).stdout)
+            self.assertEqual([lab.ping("other", address, 2) for address in own], [0, 0])
+            shown = lab.ip("server", "-br", "addr", "show", "dev", "tun0").split()[2:]
+            allowed = {"ready", "from", *(address.partition("/")[0] for address in shown)}
+            self.assertEqual(set(sniffer.output.split()) - allowed, set())

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import random
 from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.plane.scene import (
+    ALICE,
+    BOB,
+    INNER,
+    INNER_V6,
+    NEW,
+    NOW,
+    WORLD,
+    PlaneTestCase,
+    ipv6_packet,
+    keys_of,
+)
 from tests.recorded import each_bit_flipped
 from tests.whole.simulation import ipv4_packet
-from tvpn.crypto.derive import DataKeys, data_keys
-from tvpn.crypto.seal import NEARLY_SPENT, AEADSealer
+from tvpn.crypto.seal import NEARLY_SPENT
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import (
     Counters,
@@ -25,58 +37,6 @@ from tvpn.plane.verbs import (
     Plane,
 )
 from tvpn.wire.data import OCC_EXIT, OCC_MAGIC, PING, encode_header
-
-ALICE, BOB = Endpoint("wire", ("192.0.2.1", 1)), Endpoint("wire", ("192.0.2.2", 2))
-NEW = Endpoint("wire", ("203.0.113.3", 3))
-INNER = {0: ip_address("10.9.0.2").packed, 1: ip_address("10.9.0.3").packed}
-INNER_V6 = {0: ip_address("fd00::2").packed, 1: ip_address("fd00::3").packed}
-WORLD = ip_address("10.9.0.1").packed
-NOW = 1000.0
-
-
-def keys_of(peer: int, key_id: int = 0) -> DataKeys:
-    material = bytes((at * 7 + peer * 31 + key_id * 101 + 1) & 255 for at in range(256))
-    return data_keys(material, "AES-256-GCM", server=True)
-
-
-def ipv6_packet(source: bytes, destination: bytes, payload: bytes = b"") -> bytes:
-    return b"\x60\0\0\0" + len(payload).to_bytes(2, "big") + b"\x3b\x40" + source + destination + payload
-
-
-class PlaneTestCase(SynchronousTestCase):
-    """A plane with two peers under key 0, and the sealers of their clients."""
-
-    spec = PeerSpec()
-
-    def setUp(self) -> None:
-        self.plane = Userspace()
-        self.sealers: dict[tuple[int, int], AEADSealer] = {}
-        for peer, endpoint in ((0, ALICE), (1, BOB)):
-            self.add(peer, endpoint)
-            self.install(peer, 0)
-            self.plane.use(peer, 0)
-
-    def add(self, peer: int, endpoint: Endpoint) -> None:
-        spec = PeerSpec((INNER[peer], INNER_V6[peer]), peer, self.spec.ping, self.spec.timeout, self.spec.mss)
-        self.plane.add(peer, endpoint, spec, NOW)
-
-    def install(self, peer: int, key_id: int) -> None:
-        keys = keys_of(peer, key_id)
-        self.plane.install(peer, key_id, keys)
-        self.sealers[peer, key_id] = AEADSealer(keys.cipher, keys.receive_key, keys.receive_salt)
-
-    def sealed(self, peer: int, plain: bytes, key_id: int = 0) -> bytes:
-        """As this peer's client would send it."""
-        return self.sealers[peer, key_id].seal(encode_header(key_id, peer), [plain])
-
-    def arrive(self, endpoint: Endpoint, *datagrams: bytes, now: float = NOW) -> None:
-        self.plane.inward(endpoint.link, [(endpoint.address, endpoint.local, 0, data) for data in datagrams], now)
-
-    def delivered(self) -> list[bytes]:
-        return [packet for _, packet in self.plane.take()[0]]
-
-    def genuine(self, peer: int = 0, payload: bytes = b"payload") -> bytes:
-        return self.sealed(peer, ipv4_packet(INNER[peer], WORLD, payload))
 
 
 class ConformanceTests(SynchronousTestCase):
@@ -199,11 +159,41 @@ class ForgeryTests(PlaneTestCase):
         self.assertEqual(self.plane.take_events(), [])
 
     def test_window_waits_for_the_tag(self) -> None:
-        """C-05: forged high ids do not push genuine ones out of the window."""
-        for number in range(200):
+        """C-05: ten thousand forged high ids do not push genuine ones out of the window."""
+        for number in range(10_000):
             self.arrive(ALICE, encode_header(0, 0) + (0xFFFF0000 + number).to_bytes(4, "big") + bytes(40))
         self.arrive(ALICE, self.genuine())
         self.assertEqual(len(self.delivered()), 1)
+
+    def test_disorder(self) -> None:
+        """C-04: a fifth of the packets doubled and all up to 60 places off: each is delivered, and none twice."""
+        self.plane.add(0, ALICE, PeerSpec((INNER[0],), 0, replay_window=256), NOW)
+        self.install(0, 0)
+        dice = random.Random(4)
+        packets = [ipv4_packet(INNER[0], WORLD, b"%05d" % number) for number in range(10_000)]
+        flying = []
+        for number, packet in enumerate(packets):
+            datagram = self.sealed(0, packet)
+            flying += [(number + dice.uniform(-60, 60), datagram) for _ in range(2 if dice.random() < 0.2 else 1)]
+        for _, datagram in sorted(flying):
+            self.arrive(ALICE, datagram)
+        self.assertGreater(self.plane.counters(0).drops["data-replayed"], 1500)
+        self.assertEqual(sorted(self.delivered()), packets)
+
+    def test_too_late(self) -> None:
+        """A packet that is held back for longer than the window's seconds is a replay, other peers' traffic or not."""
+        for seconds, good in ((14.0, True), (20.1, False)):
+            for busy in (False, True):
+                self.setUp()
+                late, newest = self.genuine(), self.genuine()
+                self.arrive(ALICE, newest)
+                for second in range(1, int(seconds) if busy else 0):
+                    self.arrive(BOB, self.genuine(1), now=NOW + second)
+                self.plane.take()
+                self.arrive(ALICE, late, now=NOW + seconds)
+                self.assertEqual(len(self.delivered()), int(good), f"{seconds} {busy}")
+                self.arrive(ALICE, self.genuine(), now=NOW + seconds)
+                self.assertEqual(len(self.delivered()), 1)
 
     def test_silence_is_not_broken(self) -> None:
         """Only authentic packets count as a sign of life."""
@@ -375,6 +365,21 @@ class SpentTests(PlaneTestCase):
         self.plane.outward([packet], NOW)
         self.assertEqual(self.plane.take(), ([], []))
         self.assertEqual(self.plane.counters(0).drops, {"packet-ids-spent": 1})
+
+    def test_older_key(self) -> None:
+        """An older key that goes on being used does not ask for a new one: there is one already."""
+        self.plane.add(0, ALICE, PeerSpec((INNER[0],), 0, most_bytes=100, most_packets=3), NOW)
+        self.install(0, 0)
+        self.plane.use(0, 0)
+        self.plane.outward([(b"", ipv4_packet(WORLD, INNER[0], bytes(90)))] * 3, NOW)
+        self.assertEqual(self.plane.take_events(), [NearlySpent(0)])
+        self.install(0, 1)
+        self.plane.outward([(b"", ipv4_packet(WORLD, INNER[0], bytes(90)))], NOW)
+        self.arrive(ALICE, self.genuine(payload=bytes(90)))
+        self.assertEqual(self.plane.take_events(), [Opened(0, 0)])
+        self.plane.use(0, 1)
+        self.plane.outward([(b"", ipv4_packet(WORLD, INNER[0], bytes(90)))] * 3, NOW)
+        self.assertEqual(self.plane.take_events(), [NearlySpent(0)])
 
     def test_bytes_run_out(self) -> None:
         """Received bytes count for the limit too, and a new key is a new count."""

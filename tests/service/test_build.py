@@ -192,6 +192,14 @@ class GraphTests(BuildCase):
         self.assertFalse((self.folder / "state").exists())
         self.assertEqual(vpn._notes, [])
 
+    def test_client_to_client(self) -> None:
+        """It reaches the plane, by what holds for every peer, and the firewall; left out it is off."""
+        for text, answer in (("", False), ("client-to-client = yes\n", True)):
+            service = build.build(self.load(SERVER + text + self.identity()), MemoryReactorClock())
+            vpn = service.services[0]
+            self.assertIs(vpn.hub._rules.plane.client_to_client, answer)
+            self.assertIs(vpn._device.client_to_client, answer)
+
     def test_share(self) -> None:
         """A web server shares the port where that is configured, and nowhere else."""
         listening = "[transport]\nlisten = tcp:443\n"

@@ -56,6 +56,12 @@ class ScriptTests(SynchronousTestCase):
         self.assertIn('iifname != "tun0" fib daddr type local meta l4proto . th dport { tcp . 443', text)
         self.assertIn("meta l4proto . th sport { tcp . 443", text)
 
+    def test_isolation(self) -> None:
+        """Nothing is forwarded from one client to another, unless they may talk to each other."""
+        rule = 'iifname "tun0" oifname "tun0" drop'
+        self.assertIn(rule, Firewall("tun0", (V4,), UDP).script())
+        self.assertNotIn("drop", Firewall("tun0", (V4,), UDP, isolates=False).script())
+
     def test_table(self) -> None:
         """Each device has a table of its own, by a name that nft can read."""
         self.assertEqual(Firewall("tun0", (V4,), UDP).table, "tvpn_tun0")

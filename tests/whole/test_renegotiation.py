@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.crypto.test_epoch import id_of
 from tests.whole.simulation import (
     PROTECTIONS,
     SERVER_ADDRESS,
@@ -88,21 +87,6 @@ class RenegotiationTests(SynchronousTestCase):
                     self.assertGreater(node.hub.session._derived, 0, f"{protection} {side} {copies} {number}")
                     number, seen = number + 1, fate.seen
                 self.assertGreater(seen, 8)
-
-    def test_every_id_once(self) -> None:
-        """C-01: under no key is a packet id sent twice, over all keys and both directions."""
-        world = World(Options("tls-crypt-v2", server_limits=OFTEN))
-        node = world.client()
-        world.run(1, world.connected(node))
-        self.stream(world, 600, 0.05)
-        ids: dict[tuple, list[int]] = {}
-        for _, sender, _, datagram in world.trace:
-            if datagram[0] in DATA_FIRST_BYTES:
-                ids.setdefault((sender, datagram[0] & 7), []).append(int.from_bytes(datagram[4:12], "big"))
-        self.assertGreater(len(ids), 8)
-        for sent in ids.values():
-            first = id_of(1, 1)
-            self.assertEqual(sent, list(range(first, first + len(sent))))
 
     def test_lossy_wire(self) -> None:
         """At 20 % loss, with doubles and reordering, the session survives ten minutes of renegotiations."""

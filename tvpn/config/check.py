@@ -18,7 +18,7 @@ from tvpn.errors import ConfigError
 _SERVER_ONLY = (
     ("push", "lines"), ("transport", "advertise"), ("tunnel", "nat"), ("tunnel", "max_clients"),
     ("tunnel", "duplicate_cn"), ("tunnel", "client_config_dir"), ("tunnel", "ccd_exclusive"),
-    ("transport", "port_share"), ("tls", "verify_client_cert"), ("auth", "policy"),
+    ("tunnel", "client_to_client"), ("transport", "port_share"), ("tls", "verify_client_cert"), ("auth", "policy"),
     ("auth", "username_as_common_name"), ("auth", "auth_gen_token"), ("auth", "auth_gen_token_secret"),
     ("auth", "connect_freq"),
 )  # fmt: skip

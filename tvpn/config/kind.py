@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tvpn.config.given import Given
-from tvpn.config.value import flag, one_of, single
+from tvpn.config.value import one_of, single
 
 _TAP = "is layer 2 (tap), which tvpn does not carry; use dev tun"
 SIDE: Callable[[Given], Literal["server", "client"]] = one_of("server", "client")
@@ -43,13 +43,6 @@ def mode(given: Given) -> str:
     if given.arguments == ("p2p",):
         raise ValueError("is OpenVPN's point-to-point mode; delete the line and write client or server")
     return one_of("server")(given)
-
-
-def client_to_client(given: Given) -> bool:
-    """``no``: packets between clients arrive later."""
-    if flag(given):
-        raise ValueError("arrives with the data-plane release; remove it")
-    return False
 
 
 def no_compression(given: Given) -> Literal["no"]:

@@ -109,7 +109,7 @@ class Tunnel:
         present_folder, None, "folder with a file for each client (named by its common name) or DEFAULT for the others"
     )
     ccd_exclusive: bool = option(value.flag, False, "refuse a client that has no file of its own there")
-    client_to_client: bool = option(kind.client_to_client, False, "let clients reach each other; only no for now")
+    client_to_client: bool = option(value.flag, False, "let clients reach each other and the networks behind them")
     route: tuple[Route, ...] = options(address.route, "route into the tunnel on this side: NET/BITS [GATEWAY [METRIC]]")
     route_ipv6: tuple[Route, ...] = options(address.route_ipv6, "the same for IPv6")
 
@@ -192,7 +192,9 @@ class Data:
     data_ciphers_fallback: str | None = option(value.cipher, None, "cipher for peers that cannot negotiate")
     auth: str = option(value.digest, "SHA1", "digest of tls-auth, and of data under a CBC cipher")
     replay_window: tuple[int, int] = option(
-        value.pair(0, 65536, second=15), (64, 15), "packets (the seconds do not count) that may come late"
+        value.pair(0, 65536, second=15),
+        (64, 15),
+        "packets that may come late (0: each must follow the one before it), and by how many seconds (0: by any)",
     )
     comp_lzo: Literal["lzo"] | None = option(
         kind.comp_lzo, None, "the frame of LZO, nothing in it ever compressed, for peers that insist on it"

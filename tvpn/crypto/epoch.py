@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 
 from tvpn.crypto.derive import KEY_SIZES, expand_label
-from tvpn.crypto.replay import ReplayWindow
+from tvpn.crypto.replay import DEFAULT_PATIENCE, window_of
 from tvpn.crypto.seal import MANY_FAILURES, aead
 from tvpn.errors import Drop
 from tvpn.wire.data import TAG_SIZE, V2_HEADER_SIZE
@@ -149,12 +149,12 @@ class EpochOpener:
 class EpochWindow:
     """A replay window for the current epoch and one for the epoch before. Ask only for packets that authenticated."""
 
-    __slots__ = ("_current", "_epoch", "_retiring", "_retiring_epoch", "_width")
+    __slots__ = ("_current", "_epoch", "_patience", "_retiring", "_retiring_epoch", "_width")
 
-    def __init__(self, width: int) -> None:
-        self._width = width
+    def __init__(self, width: int, patience: float = DEFAULT_PATIENCE) -> None:
+        self._width, self._patience = width, patience
         self._epoch, self._retiring_epoch = 1, 0
-        self._current, self._retiring = ReplayWindow(width), ReplayWindow(width)
+        self._current, self._retiring = window_of(width, patience), window_of(width, patience)
 
     @property
     def highest(self) -> int:
@@ -165,7 +165,12 @@ class EpochWindow:
         epoch, counter = packet_id >> COUNTER_BITS, packet_id & _LAST_COUNTER
         if epoch > self._epoch:
             self._retiring_epoch, self._retiring = self._epoch, self._current
-            self._epoch, self._current = epoch, ReplayWindow(self._width)
+            self._epoch, self._current = epoch, window_of(self._width, self._patience)
         if epoch == self._epoch:
             return self._current.accept(counter)
         return epoch == self._retiring_epoch and self._retiring.accept(counter)
+
+    def note(self, then: float, now: float) -> None:
+        """As in a window of one epoch."""
+        self._current.note(then, now)
+        self._retiring.note(then, now)

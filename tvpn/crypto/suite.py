@@ -6,7 +6,7 @@ from tvpn.crypto import epoch
 from tvpn.crypto.cbc import BLOCK, CBCOpener, CBCSealer
 from tvpn.crypto.derive import AEAD_CIPHERS, HMAC_SIZES, DataKeys
 from tvpn.crypto.epoch import EpochOpener, EpochSealer, EpochWindow
-from tvpn.crypto.replay import ReplayWindow
+from tvpn.crypto.replay import ReplayWindow, StrictOrder, window_of
 from tvpn.crypto.seal import AEADOpener, AEADSealer, Opener, Sealer
 from tvpn.wire.data import PACKET_ID_SIZE, TAG_SIZE
 
@@ -38,5 +38,5 @@ def largest_packet(size: int, header_size: int, cipher: str, digest: str | None,
     return blocks - blocks % BLOCK - 1 - PACKET_ID_SIZE
 
 
-def replay_window(keys: DataKeys, width: int) -> ReplayWindow | EpochWindow:
-    return EpochWindow(width) if keys.epochs else ReplayWindow(width)
+def replay_window(keys: DataKeys, width: int, patience: float) -> ReplayWindow | StrictOrder | EpochWindow:
+    return EpochWindow(width, patience) if keys.epochs else window_of(width, patience)

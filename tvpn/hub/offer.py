@@ -53,7 +53,9 @@ def _for_all(rules: ServerRules, home: Home) -> list[str]:
     push: list[str] = []
     if rules.ipv4 is not None and rules.topology == "subnet":
         push.append(f"route-gateway {rules.ipv4.network_address + 1}")
-    if rules.ipv4 is not None and rules.topology == "net30":
+    if rules.ipv4 is not None and rules.topology != "subnet" and rules.plane.client_to_client:
+        push.append(f"route {rules.ipv4.network_address} {rules.ipv4.netmask}")
+    elif rules.ipv4 is not None and rules.topology == "net30":
         push.append(f"route {rules.ipv4.network_address + 1}")
     if home.config.ifconfig is not None:
         push.append(f"topology {rules.topology}")

@@ -26,7 +26,7 @@ class KeySlot:
         self.most_bytes = min(spec.most_bytes or limit, limit)
         self.most_packets = spec.most_packets or _UNLIMITED
         self.sealer, self.opener = sealer_and_opener(keys)
-        self.window = replay_window(keys, spec.replay_window)
+        self.window = replay_window(keys, spec.replay_window, spec.replay_seconds)
         self.room = largest_packet(spec.fragment, len(self.header), keys.cipher, keys.digest, keys.epochs)
         """The largest plaintext where packets are cut to fit a datagram."""
         self.fresh = True
@@ -50,6 +50,11 @@ class KeySlots:
     def get(self, key_id: int) -> KeySlot | None:
         return self._slots.get(key_id)
 
+    @property
+    def newest(self) -> KeySlot | None:
+        """The one that was installed last."""
+        return next(reversed(self._slots.values()), None)
+
     def install(self, slot: KeySlot) -> None:
         """The newest key moves in; of two old ones the one that is not used for sending leaves."""
         self._slots.pop(slot.key_id, None)
@@ -57,6 +62,11 @@ class KeySlots:
             sending = self.sending.key_id if self.sending else None
             self.retire(next(key_id for key_id in self._slots if key_id != sending))
         self._slots[slot.key_id] = slot
+
+    def note(self, then: float, now: float) -> None:
+        """What had come by ``then`` makes what comes behind it late, some time."""
+        for slot in self._slots.values():
+            slot.window.note(then, now)
 
     def use(self, key_id: int) -> None:
         self.sending = self._slots.get(key_id, self.sending)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tvpn.errors import Drop
 from tvpn.plane.fragment import Fragmenter, Reassembler
 from tvpn.plane.framing import framing_of
 from tvpn.plane.keyslots import KeySlots
@@ -32,6 +35,28 @@ class PlanePeer:
         self.heard = self.said = now
         self.warned = False
         self.moved = now - FLOAT_INTERVAL
+
+    def frame(self, packets: Sequence[bytes], room: int) -> list[bytes]:
+        """Packets as the peer wants them: in frames, in fragments of at most ``room`` bytes, or both."""
+        framed = list(packets) if self.framing is None else [self.framing[0](packet) for packet in packets]
+        if self.fragmenter is None:
+            return framed
+        parts: list[bytes] = []
+        for packet in framed:
+            try:
+                parts += self.fragmenter.cut(packet, room)
+            except Drop as drop:
+                self.counters.drop(drop.reason)
+        return parts
+
+    def unframe(self, plain: bytes, now: float) -> bytes | None:
+        """The packet out of fragments and frames; None as long as there is none."""
+        try:
+            packet = plain if self.fragmenter is None else self.reassembler.add(plain, now)
+            return packet if packet is None or self.framing is None else self.framing[1](packet)
+        except Drop as drop:
+            self.counters.drop(drop.reason)
+            return None
 
 
 def deadline_of(peer: PlanePeer) -> float | None:

@@ -1,10 +1,13 @@
-"""Which peer an inner address belongs to: its own addresses, then the networks behind it, longest prefix first."""
+"""Which peer an inner address belongs to: its own addresses, then the networks behind it, longest prefix first; and
+which addresses belong to all of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
 from tvpn.plane.verbs import Network
+from tvpn.wire.ip import BROADCAST, is_multicast
 
 
 class Routes:
@@ -13,12 +16,17 @@ class Routes:
     ``owner`` is a plain look-up as long as there are no networks: it is asked for every packet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, broadcasts: frozenset[bytes] = frozenset()) -> None:
+        self._broadcasts = broadcasts | {BROADCAST}
         self._owners: dict[bytes, int] = {}
         self._networks: dict[Network, int] = {}
         self._tables: list[tuple[int, int, dict[int, int]]] = []
         """(bytes of an address, mask, network number -> peer), the longest prefix first."""
         self.owner: Callable[[bytes], int | None] = self._owners.get
+
+    def is_for_all(self, address: bytes) -> bool:
+        """Whether it means every peer; such an address has no owner."""
+        return is_multicast(address) or address in self._broadcasts
 
     def add(self, addresses: Iterable[bytes], peer: int, networks: Collection[Network] = ()) -> None:
         for address in addresses:

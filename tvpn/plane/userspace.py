@@ -2,6 +2,7 @@
 
 outward   route -> clamp -> seal, a buffer a burst -> take
 inward    peer -> key slot -> open -> replay -> float -> magic -> may it send from there? -> clamp -> take
+                                                                with client-to-client: -> route -> clamp -> seal -> take
 
 Below the batch there are only plain values: no objects, no logging, no exceptions but Drop from the seal.
 """
@@ -39,21 +40,28 @@ from tvpn.wire.ip import LINK_LOCAL_PREFIX, TCP, clamp_mss, destination, source
 
 _FIRST_V2 = 0x48
 _FIRST_V6 = 0x60
+#: Seconds between two looks at the age of replay windows.
+NOTE_INTERVAL = 5.0
 #: What an Endpoint is made of.
 Place = tuple[Hashable, Address, bytes]
 
 
 class Userspace:
-    """A Plane in the process itself, driven by net/pump."""
+    """A Plane in the process itself, driven by net/pump. ``broadcasts``: addresses that, as multicast does, mean all
+    peers.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, broadcasts: frozenset[bytes] = frozenset()) -> None:
         self._peers: dict[int, PlanePeer] = {}
         self._by_endpoint: dict[Place, PlanePeer] = {}
-        self._routes = Routes()
+        self._routes = Routes(broadcasts)
         self._server: PlanePeer | None = None
         self._events: list[PlaneEvent] = []
         self._to_tun: list[TunPacket] = []
         self._to_network: list[Departure] = []
+        self._passed_on: dict[int, list[bytes]] = {}
+        """What arrived from one peer for another, until the batch is through."""
+        self._last_arrival = self._noted = 0.0
         self._deadline: float | None = None
         self.strays = Counters.zero()
         """What belonged to no peer."""
@@ -160,7 +168,10 @@ class Userspace:
             target = destination(packet)
             number = owner(target) if server is None else server.number if target else None
             if number is None:
-                self.strays.drop("no-peer-for-destination")
+                if self._routes.is_for_all(target):
+                    self._spread(packet, batches)
+                else:
+                    self.strays.drop("no-peer-for-destination")
                 continue
             mss = self._peers[number].spec.mss
             if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
@@ -169,10 +180,20 @@ class Userspace:
                 batches[number].append(packet)
             else:
                 batches[number] = [packet]
+        self._send(batches, now)
+
+    def _send(self, batches: dict[int, list[bytes]], now: float) -> None:
+        """Packets by peer."""
         for number, batch in batches.items():
             peer = self._peers[number]
             self._seal(peer, batch)
             peer.said = now
+
+    def _spread(self, packet: bytes, batches: dict[int, list[bytes]], sender: PlanePeer | None = None) -> None:
+        """A packet for all peers but its sender."""
+        for peer in self._peers.values():
+            if peer is not sender:
+                batches.setdefault(peer.number, []).append(packet)
 
     def _seal(self, peer: PlanePeer, packets: Sequence[bytes]) -> None:
         slot = peer.slots.sending
@@ -180,7 +201,7 @@ class Userspace:
             peer.counters.drop("no-key", len(packets))
             return
         if not peer.is_plain:
-            packets = self._frame(peer, slot, packets)
+            packets = peer.frame(packets, slot.room)
         sealer, header, counters = slot.sealer, slot.header, peer.counters
         for burst in bursts(packets):
             try:
@@ -195,24 +216,11 @@ class Userspace:
             counters.sent_bytes += payload
             slot.carried += payload
         if slot.spent:
-            self._warn(peer)
+            self._warn(peer, slot)
 
-    def _frame(self, peer: PlanePeer, slot: KeySlot, packets: Sequence[bytes]) -> list[bytes]:
-        """Packets as the peer wants them: in frames, in fragments, or both."""
-        framed = list(packets) if peer.framing is None else [peer.framing[0](packet) for packet in packets]
-        if peer.fragmenter is None:
-            return framed
-        parts: list[bytes] = []
-        for packet in framed:
-            try:
-                parts += peer.fragmenter.cut(packet, slot.room)
-            except Drop as drop:
-                peer.counters.drop(drop.reason)
-        return parts
-
-    def _warn(self, peer: PlanePeer) -> None:
-        """Once for each newest key."""
-        if not peer.warned:
+    def _warn(self, peer: PlanePeer, slot: KeySlot) -> None:
+        """Once for each newest key; an older one is on its way out anyhow."""
+        if not peer.warned and slot is peer.slots.newest:
             peer.warned = True
             self._events.append(NearlySpent(peer.number))
 
@@ -220,6 +228,9 @@ class Userspace:
 
     def inward(self, link: Hashable, arrivals: Sequence[Arrival], now: float) -> None:
         """A batch of data packets that came in on this link."""
+        if now >= self._noted + NOTE_INTERVAL:
+            self._note(now)
+        self._last_arrival = now
         for address, local, segment, buffer in arrivals:
             # A plain tuple, equal to the Endpoint it stands for: making one of each packet would cost more than it.
             place = (link, address, local)
@@ -228,6 +239,15 @@ class Userspace:
                 continue
             for at in range(0, len(buffer), segment):
                 self._open(place, buffer[at : at + segment], now)
+        if self._passed_on:
+            passed_on, self._passed_on = self._passed_on, {}
+            self._send(passed_on, now)
+
+    def _note(self, now: float) -> None:
+        """Replay windows know no clock: from time to time they are told how old what they have seen is."""
+        self._noted = now
+        for peer in self._peers.values():
+            peer.slots.note(self._last_arrival, now)
 
     def _open(self, place: Place, datagram: bytes, now: float) -> None:
         header_size, peer = self._peer_of(place, datagram)
@@ -256,27 +276,17 @@ class Userspace:
         peer.heard = now
         slot.carried += len(plain)
         if slot.carried > slot.most_bytes:
-            self._warn(peer)
+            self._warn(peer, slot)
         if slot.fresh:
             slot.fresh = False
             self._events.append(Opened(peer.number, slot.key_id))
-        if peer.is_plain:
-            self._deliver(peer, plain)
-        else:
-            self._unframe(peer, plain, now)
-
-    def _unframe(self, peer: PlanePeer, plain: bytes, now: float) -> None:
-        """Out of fragments and frames, as far as there are."""
-        try:
-            packet = plain if peer.fragmenter is None else peer.reassembler.add(plain, now)
-            if packet is not None:
-                self._deliver(peer, packet if peer.framing is None else peer.framing[1](packet))
-        except Drop as drop:
-            peer.counters.drop(drop.reason)
+        packet = plain if peer.is_plain else peer.unframe(plain, now)
+        if packet is not None:
+            self._deliver(peer, packet)
 
     def _distrust(self, peer: PlanePeer, slot: KeySlot) -> None:
         """Somebody tries to forge packets, again and again: time for another key, and in the end for none."""
-        self._warn(peer)
+        self._warn(peer, slot)
         if slot.opener.failed > MOST_FAILURES:
             peer.slots.retire(slot.key_id)
 
@@ -333,7 +343,23 @@ class Userspace:
         counters.received_bytes += len(plain)
         if spec.mss and (plain[9] if plain[0] < _FIRST_V6 else plain[6]) == TCP:
             plain = clamp_mss(plain, spec.mss)
+        if spec.client_to_client and self._pass_on(peer, plain):
+            return
         self._to_tun.append((b"", plain))
+
+    def _pass_on(self, sender: PlanePeer, packet: bytes) -> bool:
+        """A packet for another peer goes there; whether that is all that is to be done with it."""
+        target = destination(packet)
+        number = self._routes.owner(target)
+        if number is None or number == sender.number:
+            if self._routes.is_for_all(target):
+                self._spread(packet, self._passed_on, sender)
+            return False
+        mss = self._peers[number].spec.mss
+        if mss:
+            packet = clamp_mss(packet, mss)
+        self._passed_on.setdefault(number, []).append(packet)
+        return True
 
     def _is_magic(self, peer: PlanePeer, plain: bytes) -> bool:
         if is_exit(plain):

@@ -47,6 +47,7 @@ class PeerSpec:
     timeout: int = 0
     mss: int = 0
     replay_window: int = 64
+    replay_seconds: int = 15
     most_bytes: int = 0
     most_packets: int = 0
     is_server: bool = False
@@ -58,6 +59,8 @@ class PeerSpec:
     """The largest datagram, in bytes; larger packets are cut. 0 is without fragments."""
     networks: tuple[Network, ...] = ()
     """What lies behind the peer: it may send from there."""
+    client_to_client: bool = False
+    """What it sends to other peers goes there directly; else the kernel gets it as all the rest."""
 
 
 @dataclass(slots=True)

@@ -96,7 +96,7 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
     holder = ContextHolder(lambda: context_of(settings, state), state)
     holder.renew()
     terms = terms_of(settings, holder, server=True, tokens=token_rules(settings, state))
-    plane = Userspace()
+    plane = Userspace(frozenset() if tunnel.server is None else frozenset({tunnel.server.broadcast_address.packed}))
     rules = ServerRules(
         tunnel.server, ipv6, _server_pushes(settings), peer_spec(settings),
         tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn, tunnel.topology,
@@ -111,7 +111,9 @@ def build_server(settings: Settings, reactor: Any, state: State | None) -> Serve
         judges_tokens=terms.tokens is not None and terms.tokens.external, client_files=_client_files(settings, ipv6),
     )  # fmt: skip
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
-    device = DevicePlan(tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes, tunnel.topology)
+    device = DevicePlan(
+        tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes, tunnel.topology, tunnel.client_to_client
+    )
     shared = settings.transport.port_share
     share = None if shared is None else Share(reactor, shared.host, shared.port)
     listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])

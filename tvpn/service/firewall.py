@@ -24,11 +24,15 @@ NFT_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Firewall:
-    """NAT for the networks behind one TUN device. ``ports``: (udp or tcp, number) that the service listens on."""
+    """NAT for the networks behind one TUN device. ``ports``: (udp or tcp, number) that the service listens on.
+
+    ``isolates``: the kernel forwards nothing from one client to another.
+    """
 
     device: str
     networks: tuple[IPv4Network | IPv6Network, ...]
     ports: tuple[tuple[str, int], ...]
+    isolates: bool = True
     run: Callable[[str], None] = lambda script: load(script)
 
     @property
@@ -53,6 +57,7 @@ class Firewall:
             match = f'{family} saddr {network} oifname != "{self.device}"'
             masquerades.append(f"meta l4proto {{ tcp, udp }} {match} masquerade to :{EPHEMERAL_PORTS}")
             masquerades.append(f"{match} masquerade")
+        isolation = f'iifname "{self.device}" oifname "{self.device}" drop\n  ' if self.isolates else ""
         return f"""table inet {self.table} {{
   chain untracked_in {{
     type filter hook prerouting priority raw; policy accept;
@@ -64,8 +69,7 @@ class Firewall:
   }}
   chain isolation {{
     type filter hook forward priority filter; policy accept;
-    iifname "{self.device}" oifname "{self.device}" drop
-  }}
+  {isolation}}}
   chain masquerading {{
     type nat hook postrouting priority srcnat; policy accept;
     {chr(10).join("    " + line for line in masquerades).strip()}

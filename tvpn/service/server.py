@@ -74,6 +74,7 @@ class DevicePlan:
     ipv6: IPv6Network | None
     routes: tuple[IPv4Network | IPv6Network, ...] = ()
     topology: Topology = "subnet"
+    client_to_client: bool = False
 
     def interfaces(self) -> Sequence[IPv4Interface | IPv6Interface]:
         """The server's own address is the first of each network; it stands alone where clients come by pairs."""
@@ -163,7 +164,7 @@ class ServerService(Service):
             return
         ports = [("udp", link.port) for link in self.links]
         ports += [("tcp", int(listener.getsockname()[1])) for listener in self._listeners]
-        firewall = Firewall(device, networks, tuple(ports))
+        firewall = Firewall(device, networks, tuple(ports), isolates=not self._device.client_to_client)
         try:
             firewall.raise_up()
         except TvpnError as error:

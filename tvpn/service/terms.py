@@ -87,9 +87,11 @@ def peer_spec(settings: Settings) -> PeerSpec:
         ping=tunnel.ping,
         timeout=tunnel.ping_restart,
         replay_window=settings.data.replay_window[0],
+        replay_seconds=settings.data.replay_window[1],
         most_bytes=control.reneg_bytes,
         most_packets=control.reneg_pkts,
         fragment=settings.data.fragment,
+        client_to_client=tunnel.client_to_client,
     )
 
 

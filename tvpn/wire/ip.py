@@ -8,10 +8,11 @@ from __future__ import annotations
 TCP = 6
 _SYN = 0x02
 _MSS_OPTION = 2
+_MULTICAST_V4 = frozenset(bytes([first]) for first in range(0xE0, 0xF0))
 _IPV4_HEADER, _IPV6_HEADER, _TCP_HEADER = 20, 40, 20
 
 LINK_LOCAL_PREFIX = b"\xfe\x80"
-MULTICAST_V6 = 0xFF
+BROADCAST = b"\xff\xff\xff\xff"
 
 
 def source(packet: bytes) -> bytes:
@@ -32,6 +33,11 @@ def destination(packet: bytes) -> bytes:
     if version == 6 and len(packet) >= _IPV6_HEADER:
         return packet[24:40]
     return b""
+
+
+def is_multicast(address: bytes) -> bool:
+    """Whether it is a group's: 224.0.0.0/4, ff00::/8 (RFC 5771, RFC 4291)."""
+    return address[:1] == b"\xff" if len(address) == 16 else address[:1] in _MULTICAST_V4
 
 
 def tcp_offset(packet: bytes) -> int:

@@ -1,0 +1,84 @@
+"""A plane with a few peers, what their clients would send, and what comes out at either side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import ip_address
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.whole.simulation import ipv4_packet
+from tvpn.crypto.derive import DataKeys, data_keys
+from tvpn.crypto.seal import AEADOpener, AEADSealer
+from tvpn.plane.userspace import Userspace
+from tvpn.plane.verbs import Departure, Endpoint, PeerSpec
+from tvpn.wire.data import V2_HEADER_SIZE, encode_header
+
+ALICE, BOB, CAROL = (Endpoint("wire", (f"192.0.2.{number}", number)) for number in (1, 2, 3))
+NEW = Endpoint("wire", ("203.0.113.3", 3))
+INNER = [ip_address(f"10.9.0.{number}").packed for number in (2, 3, 4)]
+INNER_V6 = [ip_address(f"fd00::{number}").packed for number in (2, 3, 4)]
+WORLD = ip_address("10.9.0.1").packed
+NOW = 1000.0
+
+
+def keys_of(peer: int, key_id: int = 0) -> DataKeys:
+    material = bytes((at * 7 + peer * 31 + key_id * 101 + 1) & 255 for at in range(256))
+    return data_keys(material, "AES-256-GCM", server=True)
+
+
+def ipv6_packet(source: bytes, destination: bytes, payload: bytes = b"") -> bytes:
+    return b"\x60\0\0\0" + len(payload).to_bytes(2, "big") + b"\x3b\x40" + source + destination + payload
+
+
+class PlaneTestCase(SynchronousTestCase):
+    """A plane with two peers under key 0, and the other ends of their keys."""
+
+    spec = PeerSpec()
+    peers = (ALICE, BOB)
+
+    def setUp(self) -> None:
+        self.plane = self.make()
+        self.sealers: dict[tuple[int, int], AEADSealer] = {}
+        self.openers: dict[tuple[int, int], AEADOpener] = {}
+        for peer, endpoint in enumerate(self.peers):
+            self.add(peer, endpoint)
+            self.install(peer, 0)
+            self.plane.use(peer, 0)
+
+    def make(self) -> Userspace:
+        return Userspace()
+
+    def add(self, peer: int, endpoint: Endpoint) -> None:
+        spec = replace(self.spec, addresses=(INNER[peer], INNER_V6[peer]), wire_peer_id=peer)
+        self.plane.add(peer, endpoint, spec, NOW)
+
+    def install(self, peer: int, key_id: int) -> None:
+        keys = keys_of(peer, key_id)
+        self.sealers[peer, key_id] = AEADSealer(keys.cipher, keys.receive_key, keys.receive_salt)
+        self.openers[peer, key_id] = AEADOpener(keys.cipher, keys.send_key, keys.send_salt)
+        self.plane.install(peer, key_id, keys)
+
+    def sealed(self, peer: int, plain: bytes, key_id: int = 0) -> bytes:
+        """As this peer's client would send it."""
+        return self.sealers[peer, key_id].seal(encode_header(key_id, peer), [plain])
+
+    def opened(self, departures: Iterable[Departure]) -> list[tuple[Endpoint, bytes]]:
+        """What the clients see: where it was sent, and the packet."""
+        seen = []
+        for endpoint, segment, buffer in departures:
+            for at in range(0, len(buffer), segment):
+                datagram = buffer[at : at + segment]
+                peer, key_id = int.from_bytes(datagram[1:V2_HEADER_SIZE], "big"), datagram[0] & 7
+                seen.append((endpoint, self.openers[peer, key_id].open(datagram, V2_HEADER_SIZE)[1]))
+        return seen
+
+    def arrive(self, endpoint: Endpoint, *datagrams: bytes, now: float = NOW) -> None:
+        self.plane.inward(endpoint.link, [(endpoint.address, endpoint.local, 0, data) for data in datagrams], now)
+
+    def delivered(self) -> list[bytes]:
+        return [packet for _, packet in self.plane.take()[0]]
+
+    def genuine(self, peer: int = 0, payload: bytes = b"payload") -> bytes:
+        return self.sealed(peer, ipv4_packet(INNER[peer], WORLD, payload))

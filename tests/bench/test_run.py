@@ -60,9 +60,9 @@ class Device:
 class ArrivedTests(SynchronousTestCase):
     def test_super_packets(self) -> None:
         """Single datagrams and those in a super-packet count alike; the device counts a super-packet's headers once."""
-        for packets, octets in ((6, 6 * (64 + 28)), (2, 64 + 28 + 5 * 64 + 28), (0, 0)):
-            place = Tunnel(cast(Lab, Device(packets, octets)), *[cast(Program, None)] * 2)
-            self.assertEqual(arrived(place, "server", 64), 6 if packets else 0)
+        for number, octets in ((6, 6 * (64 + 28)), (2, 64 + 28 + 5 * 64 + 28), (0, 0)):
+            place = Tunnel(cast(Lab, Device(number, octets)), *[cast(Program, None)] * 2)
+            self.assertEqual(arrived(place, "server", 64), 6 if number else 0)
 
 
 class MeasureTests(SynchronousTestCase):

@@ -19,14 +19,16 @@ def plot(report: Report) -> str:
     panels = [panel(report, what) for what in PANELS]
     height = HEADING + ROW * len(PAIRS) + 14
     rows = (len(panels) + 1) // 2
+    facts = list(report.machine.values())
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{rows * height + 2 * HEADING}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * WIDTH}" height="{rows * height + 3 * HEADING}" '
         'font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
-        words(10, 20, "; ".join(report.machine.values())),
+        words(10, 20, "; ".join(facts[:2])),
+        words(10, 40, "; ".join(facts[2:])),
     ]
     for number, lines in enumerate(panels):
-        place = f"{number % 2 * WIDTH},{number // 2 * height + HEADING}"
+        place = f"{number % 2 * WIDTH},{number // 2 * height + 2 * HEADING}"
         parts += [f'<g transform="translate({place})">', *lines, "</g>"]
     return "\n".join([*parts, "</svg>", ""])
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The current wireguard-go, with its segmentation offloads, as Debian's unstable suite has it: its package is unpacked into
-# a folder, nothing is installed.   wireguard_go.sh FOLDER  ->  FOLDER/wireguard-go, and its version in FOLDER/version
+# The current wireguard-go, with its segmentation offloads, as Debian's unstable suite has it: its package is unpacked
+# into a folder, nothing is installed.   wireguard_go.sh FOLDER  ->  FOLDER/wireguard-go, and FOLDER/version
 set -euo pipefail
 mkdir -p "$1"; cd "$1"
 [ -x wireguard-go ] && [ -s version ] && exit 0

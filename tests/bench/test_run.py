@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from argparse import Namespace
 from collections.abc import Iterator
+from typing import cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.measure import cpu_seconds, latency, loaded_latency, packets, throughput
-from bench.pairs import CIPHER, tunnel
+from bench.measure import arrived, cpu_seconds, latency, loaded_latency, packets, throughput
+from bench.pairs import CIPHER, Tunnel, tunnel
 from bench.report import PING, UP, Report, Sample
 from bench.run import Run
-from tests.lab import skip_unless_possible
+from tests.lab import Lab, Program, skip_unless_possible
 
 
 class KeepTests(SynchronousTestCase):
@@ -43,6 +45,24 @@ class KeepTests(SynchronousTestCase):
         self.assertEqual(len(result.samples), 1)
         self.assertEqual(result.failures, [f"round 3, tvpn-tvpn, {CIPHER}: AssertionError: nothing came"])
         self.assertIn("failed, AssertionError: nothing came\n", seen)
+
+
+class Device:
+    """A lab whose device counted so much."""
+
+    def __init__(self, packets: int, octets: int) -> None:
+        self.counted = [{"stats64": {"rx": {"packets": packets, "bytes": octets}}}]
+
+    def ip(self, host: str, *words: str) -> str:
+        return json.dumps(self.counted)
+
+
+class ArrivedTests(SynchronousTestCase):
+    def test_super_packets(self) -> None:
+        """Single datagrams and those in a super-packet count alike; the device counts a super-packet's headers once."""
+        for number, octets in ((6, 6 * (64 + 28)), (2, 64 + 28 + 5 * 64 + 28), (0, 0)):
+            place = Tunnel(cast(Lab, Device(number, octets)), *[cast(Program, None)] * 2)
+            self.assertEqual(arrived(place, "server", 64), 6 if number else 0)
 
 
 class MeasureTests(SynchronousTestCase):

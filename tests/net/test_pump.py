@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -209,7 +210,7 @@ class BatchTests(PumpCase):
         self.pump.stir()
         self.assertEqual(self.names(), ["transmit"])
         tun: Any = RecordingTun(self.calls)
-        self.pump.attach(tun)
+        self.pump.attach(tun, [IPv4Address("10.9.0.1")])
         self.pump.stir()
         self.plane.packets = [(b"", b"one"), (b"", b"two")]
         self.pump.stir()

@@ -6,7 +6,8 @@ service what happened, and set the timer anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -62,9 +63,10 @@ class Pump:
         self._tun: TunDevice | None = None
         self._timer: IDelayedCall | None = None
 
-    def attach(self, tun: TunDevice) -> None:
-        """The device that inward packets are written to; without one they are dropped."""
+    def attach(self, tun: TunDevice, addresses: Collection[IPv4Address | IPv6Address]) -> None:
+        """The device that inward packets are written to, and its own addresses; without one they are dropped."""
         self._tun = tun
+        self._plane.own = frozenset(address.packed for address in addresses)
 
     def from_tun(self, batch: list[TunPacket]) -> None:
         now = self._now()

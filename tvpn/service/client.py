@@ -231,7 +231,7 @@ class ClientService(Service):
             for route in (*tunnel.routes, *self._routes):
                 netlink.add_route(route, name)
         self.tun.start()
-        self.pump.attach(self.tun)
+        self.pump.attach(self.tun, [interface.ip for interface in (tunnel.ipv4, tunnel.ipv6) if interface is not None])
         addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
         self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
 

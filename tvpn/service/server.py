@@ -151,7 +151,7 @@ class ServerService(Service):
                 self.links.append(UDPLink(opened, self._reactor, self.pump.from_network))
         descriptor, name = open_tun(plan.name)
         self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished)
-        self.pump.attach(self.tun)
+        self.pump.attach(self.tun, [interface.ip for interface in plan.interfaces()])
         with Netlink() as netlink:
             netlink.set_up(name, plan.mtu, *plan.interfaces(), other_end=plan.other_end())
             for route in (*plan.networks(), *plan.routes):

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.recorded import recorded
 from tvpn.crypto.derive import KEY_SIZES, data_keys, dynamic_tls_crypt_key, key_material_by_prf, tls1_prf
+from tvpn.crypto.secret import Secret
 from tvpn.crypto.statickey import StaticKey
 from tvpn.errors import PeerError
 from tvpn.wire.keyexchange import KeySource
@@ -22,7 +23,7 @@ class PRFTests(SynchronousTestCase):
 
     def test_odd_secret_shares_its_middle(self) -> None:
         """With an odd secret both halves contain the middle byte: changing it changes the output."""
-        outputs = {tls1_prf(b"ab" + bytes([middle]) + b"cd", b"seed", 32) for middle in range(256)}
+        outputs = {bytes(tls1_prf(b"ab" + bytes([middle]) + b"cd", b"seed", 32)) for middle in range(256)}
         self.assertEqual(len(outputs), 256)
 
     def test_longer_output_extends_shorter(self) -> None:
@@ -69,9 +70,9 @@ class DynamicKeyTests(SynchronousTestCase):
         """C-07: exporter output and configured key give the recorded dynamic key."""
         for case in recorded("dynamic_tls_crypt")["cases"]:
             original = StaticKey(bytes.fromhex(case["original_key"]))
-            key = dynamic_tls_crypt_key(bytes.fromhex(case["ekm"]), original)
+            key = dynamic_tls_crypt_key(Secret.fromhex(case["ekm"]), original)
             self.assertEqual(key.data.hex(), case["dynamic_key"])
 
     def test_without_configured_key(self) -> None:
         """Without a configured key it is the exporter's output itself."""
-        self.assertEqual(dynamic_tls_crypt_key(bytes(range(256)), None).data, bytes(range(256)))
+        self.assertEqual(dynamic_tls_crypt_key(Secret(range(256)), None).data, bytes(range(256)))

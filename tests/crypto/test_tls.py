@@ -125,7 +125,7 @@ class HandshakeTests(SynchronousTestCase):
             talk(client, server)
             for label in (b"EXPORTER-OpenVPN-datakeys", b"EXPORTER-OpenVPN-dynamic-tls-crypt"):
                 self.assertEqual(client.export(label, 256), server.export(label, 256))
-                secrets.add(client.export(label, 256))
+                secrets.add(bytes(client.export(label, 256)))
         self.assertEqual(len(secrets), 4)
 
     def test_exporter_12(self) -> None:

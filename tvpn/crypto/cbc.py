@@ -37,7 +37,7 @@ class CBCSealer:
 
     __slots__ = ("_digest", "_encrypt", "_mac_key", "_mac_size", "sent")
 
-    def __init__(self, key: bytes, mac_key: bytes, digest: str) -> None:
+    def __init__(self, key: bytes | bytearray, mac_key: bytes | bytearray, digest: str) -> None:
         self._encrypt = Cipher(AES(key), CBC(bytes(BLOCK))).encryptor().update
         self._mac_key = mac_key
         self._digest = digest.lower()
@@ -75,7 +75,7 @@ class CBCOpener:
 
     __slots__ = ("_decrypt", "_digest", "_mac_key", "_mac_size", "failed")
 
-    def __init__(self, key: bytes, mac_key: bytes, digest: str) -> None:
+    def __init__(self, key: bytes | bytearray, mac_key: bytes | bytearray, digest: str) -> None:
         self._decrypt = Cipher(AES(key), CBC(bytes(BLOCK))).decryptor().update
         self._mac_key = mac_key
         self._digest = digest.lower()

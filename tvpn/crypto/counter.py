@@ -14,11 +14,11 @@ class CounterMode:
 
     __slots__ = ("_context",)
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes | memoryview) -> None:
         # Making a context costs seven times what using one costs, and a flood wants one used for every packet.
         self._context = Cipher(AES(key), CTR(bytes(NONCE_SIZE))).encryptor()
 
-    def crypt(self, tag: bytes, data: bytes) -> bytes:
+    def crypt(self, tag: bytes, data: bytes | bytearray) -> bytes:
         """``data`` under the counter that begins at the first 16 bytes of ``tag``."""
         self._context.reset_nonce(tag[:NONCE_SIZE])
         return self._context.update(data)

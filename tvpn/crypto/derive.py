@@ -14,9 +14,12 @@ import hmac
 import struct
 from dataclasses import dataclass, field
 
+from tvpn.crypto.secret import Secret
 from tvpn.crypto.statickey import StaticKey
 from tvpn.errors import PeerError
 from tvpn.wire.keyexchange import KeySource
+
+Bytes = bytes | bytearray | memoryview
 
 KEY_MATERIAL_SIZE = 256
 EXPORTER_DATA_KEYS = b"EXPORTER-OpenVPN-datakeys"
@@ -31,23 +34,32 @@ IMPLICIT_IV_SIZE = 8
 EPOCH_SECRET_SIZE = 32
 
 
-def _p_hash(digest: str, secret: bytes, seed: bytes, size: int) -> bytes:
-    output, a = b"", seed
-    while len(output) < size:
+def _p_hash(digest: str, secret: Bytes, seed: bytes, size: int) -> Secret:
+    output, a = Secret(size), seed
+    room = memoryview(output)
+    while room:
         a = hmac.digest(secret, a, digest)
-        output += hmac.digest(secret, a + seed, digest)
-    return output[:size]
+        block = memoryview(Secret.taken(hmac.digest(secret, a + seed, digest)))[: len(room)]
+        room[: len(block)] = block
+        room = room[len(block) :]
+    return output
 
 
-def tls1_prf(secret: bytes, seed: bytes, size: int) -> bytes:
+def tls1_prf(secret: Bytes, seed: bytes, size: int) -> Secret:
     """RFC 2246 section 5: P_MD5 of one half of the secret xor P_SHA1 of the other (they share an odd middle byte)."""
-    half = (len(secret) + 1) // 2
-    md5 = _p_hash("md5", secret[:half], seed, size)
-    sha1 = _p_hash("sha1", secret[len(secret) - half :], seed, size)
-    return bytes(a ^ b for a, b in zip(md5, sha1, strict=True))
+    half, whole = (len(secret) + 1) // 2, memoryview(secret)
+    output = _p_hash("md5", whole[:half], seed, size)
+    _mix(output, _p_hash("sha1", whole[len(secret) - half :], seed, size))
+    return output
 
 
-def key_material_by_prf(client: KeySource, server: KeySource, client_id: bytes, server_id: bytes) -> bytes:
+def _mix(secret: Secret, other: Bytes) -> None:
+    """The secret becomes itself xor the other, of the same length."""
+    for at, byte in enumerate(other):
+        secret[at] ^= byte
+
+
+def key_material_by_prf(client: KeySource, server: KeySource, client_id: bytes, server_id: bytes) -> Secret:
     """key2 of both sides' randoms and session ids, 256 bytes."""
     master = tls1_prf(client.pre_master, b"OpenVPN master secret" + client.random1 + server.random1, 48)
     seed = b"OpenVPN key expansion" + client.random2 + server.random2 + client_id + server_id
@@ -63,24 +75,24 @@ class DataKeys:
     """
 
     cipher: str
-    send_key: bytes = field(repr=False)
-    send_salt: bytes = field(repr=False)
-    receive_key: bytes = field(repr=False)
-    receive_salt: bytes = field(repr=False)
+    send_key: Secret = field(repr=False)
+    send_salt: Secret = field(repr=False)
+    receive_key: Secret = field(repr=False)
+    receive_salt: Secret = field(repr=False)
     digest: str | None = None
     epochs: bool = False
 
 
 def data_keys(
-    material: bytes, cipher: str, server: bool, digest: str | None = None, epochs: bool = False
+    material: Bytes, cipher: str, server: bool, digest: str | None = None, epochs: bool = False
 ) -> DataKeys:
     """Cut key2; raises PeerError for a key that is all zero. ``digest`` counts for a CBC cipher only."""
     digest = None if cipher in AEAD_CIPHERS else digest
     size = EPOCH_SECRET_SIZE if epochs else KEY_SIZES[cipher]
     salt_size = 0 if epochs else HMAC_SIZES[digest] if digest else IMPLICIT_IV_SIZE
-    halves = []
+    halves, view = [], memoryview(material)
     for at in (0, 128):
-        key, salt = material[at : at + size], material[at + 64 : at + 64 + salt_size]
+        key, salt = Secret(view[at : at + size]), Secret(view[at + 64 : at + 64 + salt_size])
         if not any(key):
             raise PeerError("the derived data key is all zero")
         halves.append((key, salt))
@@ -88,17 +100,18 @@ def data_keys(
     return DataKeys(cipher, *send, *receive, digest, epochs)
 
 
-def expand_label(secret: bytes, label: str, size: int) -> bytes:
-    """OVPN-Expand-Label of the epoch format: HKDF-Expand-SHA256 without context (data-channel.md 5)."""
+def expand_label(secret: Bytes, label: str, size: int) -> Secret:
+    """OVPN-Expand-Label of the epoch format: HKDF-Expand-SHA256 without context (data-channel.md 5), of at most one
+    block, 32 bytes.
+    """
     text = b"ovpn " + label.encode("ascii")
     info = struct.pack("!HB", size, len(text)) + text + b"\0"
-    output, block = b"", b""
-    for number in range(1, -(-size // 32) + 1):
-        block = hmac.digest(secret, block + info + bytes([number]), "sha256")
-        output += block
-    return output[:size]
+    block = Secret.taken(hmac.digest(secret, info + b"\1", "sha256"))
+    return Secret(memoryview(block)[:size])
 
 
-def dynamic_tls_crypt_key(exported: bytes, original: StaticKey | None) -> StaticKey:
+def dynamic_tls_crypt_key(exported: Secret, original: StaticKey | None) -> StaticKey:
     """The key that wraps renegotiations: the exporter's output, mixed with the configured key if there is one."""
-    return StaticKey(exported) ^ (original.data if original else bytes(KEY_MATERIAL_SIZE))
+    if original is not None:
+        _mix(exported, original.data)
+    return StaticKey(exported)

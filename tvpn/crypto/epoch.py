@@ -36,7 +36,7 @@ class EpochKey:
 
     __slots__ = ("_secret", "aead", "base", "cipher", "number")
 
-    def __init__(self, cipher: str, secret: bytes, number: int = 1) -> None:
+    def __init__(self, cipher: str, secret: bytes | bytearray, number: int = 1) -> None:
         self.cipher = cipher
         self.number = number
         self._secret = secret
@@ -52,7 +52,7 @@ class EpochSealer:
 
     __slots__ = ("_blocks", "_counter", "_key", "_limit", "sent")
 
-    def __init__(self, cipher: str, secret: bytes) -> None:
+    def __init__(self, cipher: str, secret: bytes | bytearray) -> None:
         self._key = EpochKey(cipher, secret)
         self._limit = MOST_BLOCKS if cipher.startswith("AES") else 1 << 62
         self._blocks = self._counter = 0
@@ -100,7 +100,7 @@ class EpochOpener:
 
     __slots__ = ("_blocks", "_keys", "_limit", "_sealer", "current", "failed")
 
-    def __init__(self, cipher: str, secret: bytes, sealer: EpochSealer) -> None:
+    def __init__(self, cipher: str, secret: bytes | bytearray, sealer: EpochSealer) -> None:
         self.current = 1
         self.failed = 0
         self._sealer = sealer

@@ -59,7 +59,7 @@ class Opener(Protocol):
         """(packet id, plaintext) of one datagram; raises Drop."""
 
 
-def aead(cipher: str, key: bytes) -> AESGCM | ChaCha20Poly1305:
+def aead(cipher: str, key: bytes | bytearray) -> AESGCM | ChaCha20Poly1305:
     return ChaCha20Poly1305(key) if cipher == "CHACHA20-POLY1305" else AESGCM(key)
 
 
@@ -68,9 +68,9 @@ class AEADSealer:
 
     __slots__ = ("_encrypt", "_implicit_iv", "sent")
 
-    def __init__(self, cipher: str, key: bytes, implicit_iv: bytes) -> None:
+    def __init__(self, cipher: str, key: bytes | bytearray, implicit_iv: bytes | bytearray) -> None:
         self._encrypt = aead(cipher, key).encrypt
-        self._implicit_iv = implicit_iv
+        self._implicit_iv = bytes(implicit_iv)
         self.sent = 0
 
     @property
@@ -101,9 +101,9 @@ class AEADOpener:
 
     __slots__ = ("_decrypt", "_implicit_iv", "failed")
 
-    def __init__(self, cipher: str, key: bytes, implicit_iv: bytes) -> None:
+    def __init__(self, cipher: str, key: bytes | bytearray, implicit_iv: bytes | bytearray) -> None:
         self._decrypt = aead(cipher, key).decrypt
-        self._implicit_iv = implicit_iv
+        self._implicit_iv = bytes(implicit_iv)
         self.failed = 0
 
     def open(self, datagram: bytes, header_size: int) -> tuple[int, bytes]:

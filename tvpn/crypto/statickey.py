@@ -46,15 +46,15 @@ class KeyFileError(ValueError):
 class Slot:
     """One direction's half of a static key: 64 bytes cipher key, 64 bytes HMAC key."""
 
-    cipher: bytes = field(repr=False)
-    hmac: bytes = field(repr=False)
+    cipher: memoryview = field(repr=False)
+    hmac: memoryview = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StaticKey:
     """The 256 bytes of a static key file, and which half seals what one sends."""
 
-    data: bytes = field(repr=False)
+    data: bytes | bytearray = field(repr=False)
 
     @classmethod
     def from_text(cls, text: str) -> StaticKey:
@@ -84,7 +84,7 @@ class StaticKey:
 
     def slot(self, number: int) -> Slot:
         """keys[0] or keys[1]."""
-        half = self.data[number * 128 : number * 128 + 128]
+        half = memoryview(self.data)[number * 128 : number * 128 + 128]
         return Slot(half[:64], half[64:])
 
     def slots(self, direction: int | None) -> tuple[Slot, Slot]:
@@ -93,11 +93,8 @@ class StaticKey:
             return self.slot(0), self.slot(0)
         return self.slot(direction), self.slot(1 - direction)
 
-    def __xor__(self, other: bytes) -> StaticKey:
-        return StaticKey(bytes(a ^ b for a, b in zip(self.data, other, strict=True)))
 
-
-def encode_pem(name: str, data: bytes) -> str:
+def encode_pem(name: str, data: bytes | bytearray) -> str:
     body = base64.b64encode(data).decode("ascii")
     lines = [body[at : at + 64] for at in range(0, len(body), 64)]
     return "\n".join([f"-----BEGIN {name}-----", *lines, f"-----END {name}-----", ""])

@@ -15,7 +15,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL, crypto
+from OpenSSL._util import ffi, lib
 
+from tvpn.crypto.secret import Secret
 from tvpn.errors import PeerError
 
 #: The default of OpenVPN's OpenSSL builds for TLS 1.2: no static RSA, nothing weak.
@@ -207,9 +209,16 @@ class TLS:
         except SSL.WantReadError:
             return b""
 
-    def export(self, label: bytes, size: int) -> bytes:
-        """RFC 5705 exporter, context absent."""
-        return self._connection.export_keying_material(label, size)
+    def export(self, label: bytes, size: int) -> Secret:
+        """RFC 5705 exporter, context absent; only after the handshake.
+
+        OpenSSL writes into our memory, since pyOpenSSL's own method leaves two copies behind.
+        """
+        material = Secret(size)
+        place, ssl = ffi.from_buffer(material), self._connection._ssl
+        if lib.SSL_export_keying_material(ssl, place, size, label, len(label), ffi.NULL, 0, 0) != 1:
+            raise PeerError("TLS has no key material to export")
+        return material
 
     @property
     def version(self) -> str:

@@ -20,6 +20,7 @@ from tvpn.crypto.derive import (
     dynamic_tls_crypt_key,
     key_material_by_prf,
 )
+from tvpn.crypto.secret import Secret
 from tvpn.crypto.statickey import StaticKey, split_wrapped_key
 from tvpn.crypto.tls import TLS
 from tvpn.crypto.token import TokenRules
@@ -202,7 +203,7 @@ class Session:
         self._renegotiate_at = self.terms.limits.due(now, lottery)
         self._events.append(KeysDerived(exchange.key_id, keys))
 
-    def _material_by_prf(self, exchange: KeyExchange) -> bytes:
+    def _material_by_prf(self, exchange: KeyExchange) -> Secret:
         if exchange.remote is None:
             raise PeerError("data keys were wanted before the key exchange")
         own, remote = exchange.own.source, exchange.remote.source

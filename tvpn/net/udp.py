@@ -29,7 +29,7 @@ SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_MEMINFO = 32, 33, 55
 
 BUDGET = 64
 #: A datagram after a longer silence (seconds) is delivered at once, without asking the kernel for another one first.
-STREAM_GAP = 0.001
+STREAM_GAP = 0.005
 #: A datagram, or several of one sender and size that the kernel has put together (UDP_GRO).
 LARGEST_READ = 65535
 BUFFER_SIZE = 1 << 20

@@ -269,13 +269,14 @@ class Userspace:
             if slot.opener.failed > MANY_FAILURES:
                 self._distrust(peer, slot)
             return
-        newest = packet_id > slot.window.highest
         if not slot.window.accept(packet_id):
             self._reject(peer, place, "data-replayed")
             return
-        if place != peer.endpoint and not self._follow(peer, Endpoint(*place), newest, now):
-            counters.drop("wrong-address")
-            return
+        if place != peer.endpoint:
+            newest = packet_id == slot.window.highest
+            if not self._follow(peer, Endpoint(*place), newest, now):
+                counters.drop("wrong-address")
+                return
         peer.heard = now
         slot.carried += len(plain)
         if slot.carried > slot.most_bytes:

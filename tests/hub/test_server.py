@@ -66,6 +66,7 @@ class VerdictTests(SynchronousTestCase):
             world.client()
             world.run(61)
             [request] = world.server.told(VerdictRequest)
+            world.run(6)
             world.server.events.clear()
             for number in (request.member, 12345):
                 world.server.hub.verdict(number, Verdict(accepted, "late", "late"), world.now)

@@ -12,8 +12,8 @@ class FairnessTests(SynchronousTestCase):
     skip = skip_unless_possible("iperf3", "ping")
 
     def test_flood(self) -> None:
-        """While one client sends small packets as fast as it can, another one's pings are answered and a third one gets
-        in.
+        """While one client sends small packets as fast as it can, at least half of another one's pings are answered and
+        a third one gets in.
         """
         with Lab() as lab:
             hosts = ("greedy", "modest", "late")
@@ -34,4 +34,4 @@ class FairnessTests(SynchronousTestCase):
             late = lab.twistd("late", profiles["late"], "late")
             late.wait_for("connected: device", 10)
             self.assertIsNone(flood.process.poll(), "the flood was over too soon")
-            self.assertGreaterEqual(answered, 36, server.output[-2000:])
+            self.assertGreaterEqual(answered, 20, server.output[-2000:])

@@ -146,6 +146,7 @@ class MixedTests(SynchronousTestCase):
         place = Endpoint("link", PLACE, b"")
         self.assertEqual(found, [("inward", "link", [(PLACE, b"", 0, data)]), ("receive", place, control),
                                  ("receive", place, control)])  # fmt: skip
+        self.assertEqual(plane.strays.drops, {})
 
 
 class BatchTests(PumpCase):

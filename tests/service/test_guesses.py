@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,6 +15,7 @@ from tvpn.plane.verbs import Endpoint
 from tvpn.service.guesses import MOST, MOST_SOURCES, PENALTY, Guesses
 from tvpn.service.interview import Client
 from tvpn.service.policy import Policy
+from tvpn.wire.challenge import Challenge
 
 HERE, NEAR, ELSEWHERE = ("192.0.2.7", 4000), ("192.0.2.99", 5), ("198.51.100.7", 4000)
 
@@ -86,6 +87,33 @@ class PolicyTests(SynchronousTestCase):
         self.assertTrue(self.verdict("right", username="bo").accepted)
         self.clock.advance(PENALTY)
         self.assertTrue(self.verdict("right").accepted)
+
+    def test_many_at_once(self) -> None:
+        """Guesses that come at the same time count, too, although the policy has answered none of them yet."""
+        slow = [Deferred[bool]() for _ in range(100)]
+        waiting = iter(slow)
+        policy = Policy(None, False, lambda client: next(waiting), 30.0, self.clock)
+        verdicts = [ensureDeferred(policy.authenticate(REQUEST, no_question)) for _ in range(100)]
+        self.assertEqual(len(list(waiting)), 100 - MOST)
+        for answer in slow:
+            answer.callback(False)
+        self.clock.advance(1)
+        told = [self.successResultOf(verdict).told for verdict in verdicts]
+        self.assertEqual(told.count("too many attempts; try again later"), 100 - MOST)
+
+    def test_no_name(self) -> None:
+        """Who has a certificate and no user name is counted by the certificate."""
+        for number in range(MOST):
+            self.assertFalse(self.verdict(f"guess {number}", "").accepted)
+        self.assertEqual(self.verdict("one more", "").told, "too many attempts; try again later")
+
+    def test_no_guess(self) -> None:
+        """A question as the answer is no wrong password."""
+        policy = Policy(None, False, lambda client: Challenge("code?", state="s"), 30.0, self.clock)
+        for _ in range(3 * MOST):
+            verdict = ensureDeferred(policy.authenticate(REQUEST, no_question))
+            self.clock.advance(1)
+            self.assertIn("CRV1", self.successResultOf(verdict).told or "")
 
     def test_right_ones(self) -> None:
         """Who mistypes now and then is never locked out, and the right password is answered at once."""

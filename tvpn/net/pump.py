@@ -77,6 +77,7 @@ class Pump:
         now = self._now()
         data: list[Arrival] = []
         control: list[Arrival] = []
+        noise = 0
         for arrival in batch:
             if arrival[2] and not DATA_FIRST_BYTES.issuperset(arrival[3][:: arrival[2]]):
                 # The kernel looks at sizes only when it puts datagrams together.
@@ -87,7 +88,8 @@ class Pump:
                 data.append(arrival)
             elif first_byte in FIRST_BYTES:
                 control.append(arrival)
-        noise = len(batch) - len(data) - len(control)
+            else:
+                noise += 1
         if noise:
             self._plane.strays.drop("opcode-unknown", noise)
         if data:

@@ -87,15 +87,16 @@ class Reassembler:
         return self._collect(sequence, index, kind == _LAST, size, body, now)
 
     def _collect(self, sequence: int, index: int, is_last: bool, size: int, body: bytes, now: float) -> bytes | None:
+        while self._sets and now - next(iter(self._sets.values())).since > PATIENCE:
+            self._sets.popitem(last=False)
         found = self._sets.get(sequence)
-        if found is None or now - found.since > PATIENCE or found.size not in (None, size):
+        if found is None or found.size not in (None, size):
             self._sets.pop(sequence, None)
             found = self._sets[sequence] = _Set(now)
             while len(self._sets) > MOST_SETS:
                 self._sets.popitem(last=False)
         found.size = size
-        if index not in found.parts:
-            found.bytes += len(body)
+        found.bytes += len(body) - len(found.parts.get(index, b""))
         found.parts[index] = body
         if is_last:
             found.last = index

@@ -34,5 +34,14 @@ class Guesses:
         if len(self._wrong) > MOST_SOURCES:
             self._wrong.popitem(last=False)
 
+    def was_none(self, address: Address, username: str) -> None:
+        """It was no guess after all."""
+        source = prefix_of(address), username
+        number, since = self._wrong.get(source, (0, 0.0))
+        if number > 1:
+            self._wrong[source] = number - 1, since
+        else:
+            self._wrong.pop(source, None)
+
     def was_right(self, address: Address, username: str) -> None:
         self._wrong.pop((prefix_of(address), username), None)

@@ -33,6 +33,7 @@ from tvpn.service.interview import Authenticate, CannotAskError, Client, Intervi
 from tvpn.store.database import Cursor, Database
 from tvpn.store.device import find_by_serial
 from tvpn.wire.challenge import Challenge
+from tvpn.wire.message import LONGEST_INFO
 
 ACCEPTED = Verdict(accepted=True)
 REFUSAL = 1.0
@@ -99,23 +100,26 @@ class Policy:
         if verdict.accepted and self._authenticate is not None and not known:
             verdict = await self._judge_password(self._authenticate, request, pend)
         if verdict.accepted and self._client_files is not None and wanted.key_id == 0:
-            verdict = self._client_files.grant(verdict, wanted.identity.name)
+            verdict = self._client_files.grant(verdict, wanted.common_name)
         return verdict
 
     async def _judge_password(self, authenticate: Authenticate, request: VerdictRequest, pend: Pend) -> Verdict:
         """The policy's word, unless this source has guessed too often."""
         wanted, address, began = request.wanted, request.endpoint.address, self._now()
-        if not wanted.username:
+        who = wanted.username or wanted.identity.key
+        if not wanted.password:
             return await self._interview(authenticate, request, pend)
-        if self._guesses.is_banned(address, wanted.username, began):
+        if self._guesses.is_banned(address, who, began):
             reason = f"{wanted.identity.name}: too many wrong passwords for user {wanted.username!r}"
             verdict = Verdict(False, reason, "too many attempts; try again later")
         else:
+            # It counts from the start: many at once are many, too.
+            self._guesses.was_wrong(address, who, began)
             verdict = await self._interview(authenticate, request, pend)
             if verdict.accepted:
-                self._guesses.was_right(address, wanted.username)
-            elif verdict.guess:
-                self._guesses.was_wrong(address, wanted.username, self._now())
+                self._guesses.was_right(address, who)
+            elif not verdict.guess:
+                self._guesses.was_none(address, who)
         if not verdict.accepted and self._reactor is not None:
             await deferLater(self._reactor, max(began + REFUSAL - self._now(), 0.0))
         return verdict
@@ -139,10 +143,22 @@ class Policy:
                 del self._interviews[member]
         return _verdict_of(answer, interview.client)
 
+    def forget(self, member: int) -> None:
+        """This client is gone: nobody waits for its answers any more."""
+        if member in self._interviews:
+            self._interviews.pop(member).cancel()
+
     def respond(self, member: int, text: str) -> None:
         """This client has answered the question it was asked."""
         if member in self._interviews:
             self._interviews[member].respond(text)
+
+
+def _fit(told: str) -> str:
+    """What a client can be told; raises ValueError."""
+    if not told.isprintable() or len(told.encode()) > LONGEST_INFO:
+        raise ValueError(f"what the policy tells a client has control characters or more than {LONGEST_INFO} bytes")
+    return told
 
 
 def _verdict_of(answer: object, client: Client) -> Verdict:
@@ -151,10 +167,10 @@ def _verdict_of(answer: object, client: Client) -> Verdict:
     if answer is False:
         return Verdict(False, f"{client.name}: refused by the policy", guess=True)
     if isinstance(answer, Challenge):
-        told = replace(answer, username=client.username).encode_refusal()
+        told = _fit(replace(answer, username=client.username).encode_refusal())
         return Verdict(False, f"{client.name}: has to answer {answer.text!r}", told)
-    if isinstance(answer, str) and answer.isprintable():
-        return Verdict(False, f"{client.name}: refused by the policy: {answer}", answer, guess=True)
+    if isinstance(answer, str):
+        return Verdict(False, f"{client.name}: refused by the policy: {answer}", _fit(answer), guess=True)
     raise TypeError(
         f"the policy must answer True, False, a text for the client or a Challenge, not {type(answer).__name__}"
     )

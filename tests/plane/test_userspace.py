@@ -204,13 +204,6 @@ class ForgeryTests(PlaneTestCase):
         self.plane.tick(NOW + 10)
         self.assertEqual(self.plane.take_events(), [Gone(0, "nothing heard for 10 seconds")])
 
-    def test_short_ones(self) -> None:
-        """W-13: datagrams of every size below a packet's are dropped without an exception."""
-        for first in range(0x30, 0x50):
-            for size in range(30):
-                self.arrive(ALICE, bytes([first]) + bytes(size))
-        self.assertEqual(self.delivered(), [])
-
 
 class FloatTests(PlaneTestCase):
     def test_newest_packet_moves(self) -> None:

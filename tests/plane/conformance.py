@@ -26,6 +26,7 @@ from tests.plane.scene import (
 )
 from tests.recorded import each_bit_flipped
 from tests.whole.simulation import ipv4_packet
+from tests.wire.test_ip import tcp
 from tvpn.crypto.seal import LAST_PACKET_ID, NEARLY_SPENT
 from tvpn.plane.verbs import (
     Counters,
@@ -39,7 +40,7 @@ from tvpn.plane.verbs import (
     PeerSpec,
     Plane,
 )
-from tvpn.wire.data import OCC_EXIT, OCC_MAGIC, PING, encode_header
+from tvpn.wire.data import NO_PEER_ID, OCC_EXIT, OCC_MAGIC, PING, encode_header
 
 Base = PlaneTestCase if TYPE_CHECKING else object
 TO_ALICE, TO_BOB = (ipv4_packet(WORLD, inner, b"to a client") for inner in INNER[:2])
@@ -82,12 +83,16 @@ class Verbs(Base):
             self.assertIsInstance(self.plane.supports(spec), (str, type(None)))
 
     def test_before_keys(self) -> None:
-        """Before there is a key nothing goes either way; both are counted."""
+        """Before there is a key nothing goes either way, both are counted, and nobody moves."""
         self.add(0, ALICE)
         self.send(TO_ALICE)
         self.arrive(ALICE, self.genuine())
-        self.assertEqual(self.taken(), ([], []))
-        self.assertEqual(sum(self.plane.counters(0).drops.values()), 2)
+        self.arrive(NEW, self.genuine())
+        self.assertEqual((self.taken(), self.plane.take_events()), (([], []), []))
+        self.assertEqual(sum(self.plane.counters(0).drops.values()), 3)
+        self.install(0, 0)
+        self.plane.use(0, 0)
+        self.assertEqual(self.home(0), ALICE)
 
     def test_removed(self) -> None:
         """A removed peer's packets go nowhere, its addresses are nobody's, its numbers are zero."""
@@ -167,11 +172,13 @@ class Ways(Base):
         self.assertEqual((counters.sent_packets, counters.sent_bytes), (1, len(TO_ALICE)))
 
     def test_first_format(self) -> None:
-        """V1 packets are matched by address, also from a client that was given a peer id."""
+        """V1 packets, and V2 packets without a peer id, are matched by address, also from who was given a peer id."""
         plain = ipv4_packet(INNER[0], WORLD, b"")
-        self.arrive(ALICE, self.sealers[0, 0].seal(encode_header(0, None), [plain]))
-        self.arrive(NEW, self.sealers[0, 0].seal(encode_header(0, None), [plain]))
-        self.assertEqual(self.taken()[0], [plain])
+        for peer_id in (None, NO_PEER_ID):
+            self.arrive(ALICE, self.sealers[0, 0].seal(encode_header(0, peer_id), [plain]))
+            self.arrive(NEW, self.sealers[0, 0].seal(encode_header(0, peer_id), [plain]))
+            self.assertEqual(self.taken()[0], [plain])
+        self.assertEqual(self.home(0), ALICE)
 
     def test_strangers(self) -> None:
         """Data for peers and keys that are not there is dropped; of a peer's own it is counted as its own."""
@@ -181,6 +188,28 @@ class Ways(Base):
         self.assertEqual((self.taken(), self.plane.take_events()), (([], []), []))
         self.assertEqual(sum(self.plane.counters(0).drops.values()), 2)
         self.assertEqual(self.plane.counters(1), Counters.zero())
+
+    def test_neighbour(self) -> None:
+        """What a peer sends in another's name does not open, whatever address it comes from, and moves neither."""
+        for endpoint in (ALICE, BOB, NEW):
+            self.arrive(endpoint, self.sealers[0, 0].seal(encode_header(0, 1), [ipv4_packet(INNER[1], WORLD, b"")]))
+        self.assertEqual((self.taken(), self.plane.take_events()), (([], []), []))
+        self.assertEqual((self.home(0), self.home(1)), (ALICE, BOB))
+
+    def test_clamped(self) -> None:
+        """The MSS of a SYN is lowered in both directions, v4 and v6, where the peer has a limit, and nowhere else."""
+        self.add_with(0, ALICE, mss=1200)
+        syns = (tcp(4, b"\2\4\x05\xb4"), tcp(6, b"\2\4\x05\xb4"))
+        own = [syns[0][:12] + INNER[0] + syns[0][16:], syns[1][:8] + INNER_V6[0] + syns[1][24:]]
+        to_own = [syns[0][:16] + INNER[0] + syns[0][20:], syns[1][:24] + INNER_V6[0] + syns[1][40:]]
+        to_other = syns[0][:16] + INNER[1] + syns[0][20:]
+        self.arrive(ALICE, *(self.sealed(0, syn) for syn in own))
+        self.send(*to_own, to_other)
+        delivered, departed = self.taken()
+        sent = [plain for _, plain in self.opened(departed)]
+        places = [(plain, 42 if plain[0] == 0x45 else 62) for plain in (*delivered, *sent)]
+        found = [int.from_bytes(plain[at : at + 2], "big") for plain, at in places]
+        self.assertEqual(found, [1200, 1180, 1200, 1180, 1460])
 
     def test_replay(self) -> None:
         """A packet again is dropped, from wherever it comes, and does not move its peer."""
@@ -336,9 +365,19 @@ class Times(Base):
         """A ping is a sign of life, delivered to nobody; so are the daemons' other words."""
         self.timed()
         self.arrive(ALICE, self.sealed(0, PING), self.sealed(0, OCC_MAGIC + b"\0options"), now=NOW + 50)
-        self.assertEqual((self.taken()[0], self.plane.counters(0).received_packets), ([], 0))
+        self.assertEqual((self.taken(), self.plane.counters(0).received_packets), (([], []), 0))
         self.tick(NOW + 60)
         self.assertEqual([event.peer for event in self.plane.take_events() if isinstance(event, Gone)], [1])
+
+    def test_no_word_is_answered(self) -> None:
+        """Nothing that a daemon says of itself is answered, least of all a request for a load as large as can be; a
+        longer packet that begins as a ping does is none, and no IP packet either.
+        """
+        for kind in (*range(6), 77, 255):
+            self.arrive(ALICE, self.sealed(0, OCC_MAGIC + bytes([kind]) + b"\xff\xff"))
+        self.arrive(ALICE, self.sealed(0, PING + b"!"))
+        self.assertEqual((self.taken(), self.plane.take_events()), (([], []), [Opened(0, 0)]))
+        self.assertEqual(sum(self.plane.counters(0).drops.values()), 1)
 
     def test_control_packets_count(self) -> None:
         """An authentic control packet keeps its peer alive."""

@@ -15,7 +15,7 @@ from tests.whole.simulation import ipv4_packet
 from tests.wire.test_ip import is_right, tcp
 from tvpn.crypto.derive import DataKeys, data_keys
 from tvpn.plane.verbs import PeerSpec
-from tvpn.wire.data import NO_PEER_ID, Framing, encode_header
+from tvpn.wire.data import NO_PEER_ID, PING, Framing, encode_header
 
 SIZES = (*range(71), 1500, 9000, 65507)
 #: The least that a packet of each format has behind its header: what comes before the ciphertext, and some of that.
@@ -118,6 +118,16 @@ class FrameTests(PlaneTestCase):
                     self.assertEqual(len(delivered) + dropped, 1, f"{framing} {first:#x}")
                     if first in own and rest == own[first]:
                         self.assertEqual(delivered, [inner])
+
+
+    def test_pings(self) -> None:
+        """Our pings go in the peer's frame, and its pings are known in it."""
+        for framing, text in (("lzo", b"\xfa" + PING), ("swap", b"\xfb" + PING[1:] + PING[:1]), ("stub-v2", PING)):
+            self.add_with(0, ALICE, framing=framing, ping=10)
+            self.tick(NOW + 10)
+            self.assertEqual(self.opened(self.taken()[1]), [(ALICE, text)])
+            self.arrive(ALICE, self.sealed(0, text))
+            self.assertEqual((self.taken(), self.plane.counters(0).drops), (([], []), {}))
 
 
 class InnerTests(PlaneTestCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,7 +13,7 @@ from tests.whole.simulation import ipv4_packet
 from tvpn.crypto.derive import DataKeys, data_keys
 from tvpn.crypto.seal import AEADOpener, AEADSealer
 from tvpn.plane.userspace import Userspace
-from tvpn.plane.verbs import Departure, Endpoint, PeerSpec
+from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.wire.data import V2_HEADER_SIZE, encode_header
 
 ALICE, BOB, CAROL = (Endpoint("wire", (f"192.0.2.{number}", number)) for number in (1, 2, 3))
@@ -20,6 +21,7 @@ NEW = Endpoint("wire", ("203.0.113.3", 3))
 INNER = [ip_address(f"10.9.0.{number}").packed for number in (2, 3, 4)]
 INNER_V6 = [ip_address(f"fd00::{number}").packed for number in (2, 3, 4)]
 WORLD = ip_address("10.9.0.1").packed
+WORLD_V6 = ip_address("fd00::1").packed
 NOW = 1000.0
 
 
@@ -50,9 +52,16 @@ class PlaneTestCase(SynchronousTestCase):
     def make(self) -> Userspace:
         return Userspace()
 
-    def add(self, peer: int, endpoint: Endpoint) -> None:
-        spec = replace(self.spec, addresses=(INNER[peer], INNER_V6[peer]), wire_peer_id=peer)
+    def add(self, peer: int, endpoint: Endpoint, **rest: Any) -> None:
+        """A peer with its own addresses, and whatever else its PeerSpec says."""
+        spec = replace(self.spec, addresses=(INNER[peer], INNER_V6[peer]), wire_peer_id=peer, **rest)
         self.plane.add(peer, endpoint, spec, NOW)
+
+    def add_with(self, peer: int, endpoint: Endpoint, **rest: Any) -> None:
+        """The same, under key 0."""
+        self.add(peer, endpoint, **rest)
+        self.install(peer, 0)
+        self.plane.use(peer, 0)
 
     def install(self, peer: int, key_id: int) -> None:
         keys = keys_of(peer, key_id)
@@ -64,21 +73,53 @@ class PlaneTestCase(SynchronousTestCase):
         """As this peer's client would send it."""
         return self.sealers[peer, key_id].seal(encode_header(key_id, peer), [plain])
 
-    def opened(self, departures: Iterable[Departure]) -> list[tuple[Endpoint, bytes]]:
+    def opened(self, departed: Iterable[tuple[Endpoint, bytes]]) -> list[tuple[Endpoint, bytes]]:
         """What the clients see: where it was sent, and the packet."""
         seen = []
-        for endpoint, segment, buffer in departures:
-            for at in range(0, len(buffer), segment):
-                datagram = buffer[at : at + segment]
-                peer, key_id = int.from_bytes(datagram[1:V2_HEADER_SIZE], "big"), datagram[0] & 7
-                seen.append((endpoint, self.openers[peer, key_id].open(datagram, V2_HEADER_SIZE)[1]))
+        for endpoint, datagram in departed:
+            peer, key_id = int.from_bytes(datagram[1:V2_HEADER_SIZE], "big"), datagram[0] & 7
+            seen.append((endpoint, self.openers[peer, key_id].open(datagram, V2_HEADER_SIZE)[1]))
         return seen
 
+    def home(self, peer: int) -> Endpoint:
+        """Where a packet for this peer goes."""
+        self.taken()
+        self.send(ipv4_packet(WORLD, INNER[peer], b"where are you?"))
+        [(endpoint, _)] = self.taken()[1]
+        return endpoint
+
+    # What is to be written anew for another kind of plane: make, and these
+
     def arrive(self, endpoint: Endpoint, *datagrams: bytes, now: float = NOW) -> None:
+        """From the network."""
         self.plane.inward(endpoint.link, [(endpoint.address, endpoint.local, 0, data) for data in datagrams], now)
 
+    def send(self, *packets: bytes, now: float = NOW) -> None:
+        """From the TUN device."""
+        self.plane.outward([(b"", packet) for packet in packets], now)
+
+    def taken(self) -> tuple[list[bytes], list[tuple[Endpoint, bytes]]]:
+        """What came out since the last call: packets for the TUN device, datagrams and where they are sent."""
+        packets, departures = self.plane.take()
+        datagrams = [
+            (endpoint, buffer[at : at + segment])
+            for endpoint, segment, buffer in departures for at in range(0, len(buffer), segment)
+        ]  # fmt: skip
+        return [packet for _, packet in packets], datagrams
+
+    def tick(self, now: float) -> None:
+        self.plane.tick(now)
+
+    def spend(self, peer: int, number: int) -> None:
+        """As if so many packets had been sealed under the key that the peer is sent to."""
+        slot = self.plane._peers[peer].slots.sending
+        assert slot is not None
+        slot.sealer.sent = number
+
+    # In short
+
     def delivered(self) -> list[bytes]:
-        return [packet for _, packet in self.plane.take()[0]]
+        return self.taken()[0]
 
     def genuine(self, peer: int = 0, payload: bytes = b"payload") -> bytes:
         return self.sealed(peer, ipv4_packet(INNER[peer], WORLD, payload))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,17 +15,17 @@ from tests.plane.scene import (
     INNER_V6,
     NOW,
     WORLD,
+    WORLD_V6,
     PlaneTestCase,
     ipv6_packet,
 )
 from tests.whole.simulation import ipv4_packet
 from tests.wire.test_ip import tcp
 from tvpn.plane.userspace import Userspace
-from tvpn.plane.verbs import Endpoint, Network, PeerSpec
+from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.wire.ip import is_multicast
 
 BROADCAST = ip_address("10.9.0.255").packed
-WORLD_V6 = ip_address("fd00::1").packed
 BEHIND_BOB = ip_address("192.168.7.5").packed
 GROUPS = [ip_address(text).packed for text in ("224.0.0.1", "239.255.255.250", "10.9.0.255", "255.255.255.255")]
 GROUP_V6 = ip_address("ff02::1").packed
@@ -43,21 +43,14 @@ class ForwardTestCase(PlaneTestCase):
     def make(self) -> Userspace:
         return Userspace(frozenset({BROADCAST}))
 
-    def add(self, peer: int, endpoint: Endpoint) -> None:
-        self.add_with(peer, endpoint, networks=((BEHIND_BOB[:3] + b"\0", 24),) if peer == 1 else ())
-
-    def add_with(
-        self, peer: int, endpoint: Endpoint, mss: int = 0, ping: int = 0, networks: tuple[Network, ...] = ()
-    ) -> None:
-        addresses = (INNER[peer], INNER_V6[peer])
-        spec = replace(self.spec, addresses=addresses, wire_peer_id=peer, mss=mss, ping=ping, networks=networks)
-        self.plane.add(peer, endpoint, spec, NOW)
+    def add(self, peer: int, endpoint: Endpoint, **rest: Any) -> None:
+        super().add(peer, endpoint, networks=((BEHIND_BOB[:3] + b"\0", 24),) if peer == 1 else (), **rest)
 
     def outcome(self, plain: bytes) -> tuple[list[bytes], list[tuple[Endpoint, bytes]]]:
         """What becomes of a packet of the first client: what the kernel gets, and what the clients get."""
         self.arrive(ALICE, self.sealed(0, plain))
-        to_tun, departures = self.plane.take()
-        return [one for _, one in to_tun], self.opened(departures)
+        to_tun, departed = self.taken()
+        return to_tun, self.opened(departed)
 
 
 class IsolatedTests(ForwardTestCase):
@@ -87,7 +80,7 @@ class ConnectedTests(ForwardTestCase):
         """A host behind a client reaches another client."""
         plain = packet(BEHIND_BOB, INNER[0])
         self.arrive(BOB, self.sealed(1, plain))
-        self.assertEqual(self.opened(self.plane.take()[1]), [(ALICE, plain)])
+        self.assertEqual(self.opened(self.taken()[1]), [(ALICE, plain)])
 
     def test_to_the_kernel(self) -> None:
         """What is for nobody here, and what a client says to itself, is the kernel's business."""
@@ -105,8 +98,9 @@ class ConnectedTests(ForwardTestCase):
         """What arrives together for one client leaves together, in order, in one buffer."""
         plains = [packet(INNER[0], INNER[1], bytes([number]) * 50) for number in range(5)]
         self.arrive(ALICE, *(self.sealed(0, plain) for plain in plains))
-        [departure] = self.plane.take()[1]
-        self.assertEqual(self.opened([departure]), [(BOB, plain) for plain in plains])
+        _, [(endpoint, segment, buffer)] = self.plane.take()
+        departed = [(endpoint, buffer[at : at + segment]) for at in range(0, len(buffer), segment)]
+        self.assertEqual(self.opened(departed), [(BOB, plain) for plain in plains])
 
     def test_foreign_source(self) -> None:
         """The source is judged first: nobody reaches a neighbour in another's name."""
@@ -126,8 +120,6 @@ class ConnectedTests(ForwardTestCase):
             self.setUp()
             for peer, endpoint, mss in ((0, ALICE, own), (1, BOB, other)):
                 self.add_with(peer, endpoint, mss=mss)
-                self.install(peer, 0)
-                self.plane.use(peer, 0)
             syn = tcp(4, b"\2\4\x05\xb4")
             [(_, plain)] = self.outcome(syn[:16] + INNER[1] + syn[20:])[1]
             self.assertEqual(int.from_bytes(plain[42:44], "big"), wanted)
@@ -135,8 +127,6 @@ class ConnectedTests(ForwardTestCase):
     def test_ping_waits(self) -> None:
         """What is passed on counts as said to its target."""
         self.add_with(1, BOB, ping=10)
-        self.install(1, 0)
-        self.plane.use(1, 0)
         self.arrive(ALICE, self.sealed(0, packet(INNER[0], INNER[1])), now=NOW + 8)
         self.plane.take()
         self.plane.tick(NOW + 10)
@@ -150,16 +140,16 @@ class FromTheDeviceTests(ForwardTestCase):
         """Multicast and broadcast from the TUN device go to every client, with client-to-client or without."""
         for target in (*GROUPS, GROUP_V6):
             plain = packet(WORLD if len(target) == 4 else WORLD_V6, target)
-            self.plane.outward([(b"", plain)], NOW)
-            seen = self.opened(self.plane.take()[1])
+            self.send(plain)
+            seen = self.opened(self.taken()[1])
             self.assertEqual(seen, [(endpoint, plain) for endpoint in self.peers], target)
         self.assertEqual(self.plane.strays.drops, {})
 
     def test_in_order(self) -> None:
         """A group's packet keeps its place among a client's own."""
         plains = [packet(WORLD, target) for target in (INNER[1], GROUPS[0], INNER[1])]
-        self.plane.outward([(b"", plain) for plain in plains], NOW)
-        seen = self.opened(self.plane.take()[1])
+        self.send(*plains)
+        seen = self.opened(self.taken()[1])
         self.assertEqual([plain for endpoint, plain in seen if endpoint == BOB], plains)
         self.assertEqual([plain for endpoint, plain in seen if endpoint == CAROL], plains[1:2])
 

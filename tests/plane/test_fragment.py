@@ -78,15 +78,54 @@ class FragmentTests(SynchronousTestCase):
         self.assertRaises(Drop, reassembler.add, header(2, 1, 3, 4) + b"ef", 0.0)
 
     def test_bounded(self) -> None:
-        """W-15: a flood of parts that never become whole leaves no more than 25 packets and 64 kB."""
+        """W-15: a flood of parts that never become whole leaves no more than 25 packets, and 64 kB of them all."""
+        dice = random.Random(15)
+        for size in (4, 1400, 9000, 65532):
+            reassembler = Reassembler()
+            for number in range(100_000 if size == 1400 else 2_000):
+                part = header(1, dice.randrange(256), dice.randrange(31)) + bytes(dice.randrange(4, size + 1, 4))
+                try:
+                    reassembler.add(part, number / 1000)
+                except Drop:
+                    continue
+                sets = reassembler._sets.values()
+                self.assertLessEqual(len(sets), MOST_SETS)
+                kept = sum(len(body) for each in sets for body in each.parts.values())
+                self.assertLessEqual(kept, LARGEST_PACKET)
+                self.assertEqual(kept, reassembler._bytes)
+
+    def test_one_too_many(self) -> None:
+        """W-15: the 26th packet that is begun takes the place of the oldest; the others become whole all the same."""
+        cut = [Fragmenter() for _ in range(MOST_SETS + 1)]
+        parts = []
+        for number, fragmenter in enumerate(cut):
+            fragmenter._sequence = number
+            parts.append(fragmenter.cut(bytes([number]) * 100, 68))
         reassembler = Reassembler()
-        for number in range(100_000):
-            try:
-                reassembler.add(header(1, number & 255, number >> 8 & 31) + bytes(1400), number / 1000)
-            except Drop:
-                continue
-            self.assertLessEqual(len(reassembler._sets), MOST_SETS)
-            self.assertTrue(all(each.bytes <= LARGEST_PACKET for each in reassembler._sets.values()))
+        for first, _ in parts:
+            self.assertIsNone(reassembler.add(first, 0.0))
+        whole = [reassembler.add(last, 0.0) for _, last in parts[1:]]
+        self.assertEqual(whole, [bytes([number]) * 100 for number in range(1, MOST_SETS + 1)])
+        self.assertIsNone(reassembler.add(parts[0][1], 0.0))
+
+    def test_overlapping(self) -> None:
+        """W-15: parts of another packet under the same id, of another size, or the same part again: no mixture."""
+        first, last = Fragmenter().cut(b"a" * 100, 68)
+        other = Fragmenter().cut(b"b" * 120, 68)
+        reassembler = Reassembler()
+        self.assertEqual([reassembler.add(part, 0.0) for part in (first, other[0], last)], [None] * 3)
+        self.assertEqual(reassembler.add(first, 0.0), b"a" * 100)
+        reassembler = Reassembler()
+        self.assertEqual([reassembler.add(part, 0.0) for part in (first, first, last)], [None, None, b"a" * 100])
+
+    def test_forgotten(self) -> None:
+        """W-15: ten seconds after it began what has not become whole takes no room any more."""
+        reassembler = Reassembler()
+        for number in range(10):
+            reassembler.add(header(1, number, 0) + bytes(1000), float(number))
+        reassembler.add(header(1, 77, 0) + bytes(4), 14.5)
+        self.assertEqual(list(reassembler._sets), [5, 6, 7, 8, 9, 77])
+        self.assertEqual(reassembler._bytes, 5004)
 
     def test_replaced(self) -> None:
         """W-15: parts that are sent again, larger, count as they are; old packets go when their time is over."""

@@ -79,7 +79,7 @@ class ClampTests(SynchronousTestCase):
     def test_against_model(
         self, family: int, mss: int, limit: int, before: int, flags: int, payload: bytes, ip_options: bytes
     ) -> None:
-        """The MSS becomes the lesser of itself and the limit, also at odd offsets; the checksum stays right."""
+        """W-17: the MSS becomes the lesser of itself and the limit, also at odd offsets; the checksum stays right."""
         options = b"\1" * before + struct.pack("!BBH", 2, 4, mss)
         packet = tcp(family, options, payload, flags, ip_options if family == 4 else b"")
         self.assertTrue(is_right(packet))
@@ -126,14 +126,14 @@ class ClampTests(SynchronousTestCase):
         self.assertEqual(mss_of(clamp_mss(fragment, 1000), 42), 1000)
 
     def test_every_truncation(self) -> None:
-        """A SYN cut anywhere is clamped or left alone, and stays as long as it is."""
+        """W-17: a SYN cut anywhere is clamped or left alone, and stays as long as it is."""
         for family in (4, 6):
             packet = tcp(family, b"\1\1\1" + struct.pack("!BBH", 2, 4, 9000) + b"\1")
             for size in range(len(packet)):
                 self.assertEqual(len(clamp_mss(packet[:size], 1000)), size)
 
     def test_header_lengths(self) -> None:
-        """Every header length nibble, of IPv4 and of TCP, is harmless."""
+        """W-17: every header length nibble, of IPv4 and of TCP, is harmless."""
         packet = bytearray(tcp(4, struct.pack("!BBH", 2, 4, 9000)))
         for nibble in range(16):
             for other in range(16):

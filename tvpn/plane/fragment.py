@@ -17,7 +17,7 @@ from tvpn.errors import Drop
 
 HEADER_SIZE = 4
 MOST_FRAGMENTS = 32
-#: Packets that are put together at the same time, for how long, and the largest one.
+#: Packets that are put together at the same time, for how long, and the bytes of them all.
 MOST_SETS, PATIENCE, LARGEST_PACKET = 25, 10.0, 65535
 _WHOLE, _MORE, _LAST = 0, 1, 2
 _HEADER = struct.Struct("!L")
@@ -69,6 +69,7 @@ class Reassembler:
 
     def __init__(self) -> None:
         self._sets: OrderedDict[int, _Set] = OrderedDict()
+        self._bytes = 0
 
     def add(self, plain: bytes, now: float) -> bytes | None:
         """The packet that this plaintext completes, or None; raises Drop for what cannot be a part of one."""
@@ -87,23 +88,33 @@ class Reassembler:
         return self._collect(sequence, index, kind == _LAST, size, body, now)
 
     def _collect(self, sequence: int, index: int, is_last: bool, size: int, body: bytes, now: float) -> bytes | None:
-        while self._sets and now - next(iter(self._sets.values())).since > PATIENCE:
-            self._sets.popitem(last=False)
+        self._forget(now)
         found = self._sets.get(sequence)
         if found is None or found.size not in (None, size):
-            self._sets.pop(sequence, None)
+            self._remove(sequence)
             found = self._sets[sequence] = _Set(now)
-            while len(self._sets) > MOST_SETS:
-                self._sets.popitem(last=False)
         found.size = size
         found.bytes += len(body) - len(found.parts.get(index, b""))
+        self._bytes += len(body) - len(found.parts.get(index, b""))
         found.parts[index] = body
         if is_last:
             found.last = index
         if found.bytes > LARGEST_PACKET or (found.last is not None and max(found.parts) > found.last):
-            del self._sets[sequence]
+            self._remove(sequence)
             raise Drop("fragment-malformed")
+        while len(self._sets) > MOST_SETS or self._bytes > LARGEST_PACKET:
+            self._remove(next(number for number in self._sets if number != sequence))
         if found.last is None or len(found.parts) <= found.last:
             return None
-        del self._sets[sequence]
+        self._remove(sequence)
         return b"".join(found.parts[at] for at in range(found.last + 1))
+
+    def _forget(self, now: float) -> None:
+        """What was begun too long ago; the oldest stands first."""
+        while self._sets and now - next(iter(self._sets.values())).since > PATIENCE:
+            self._remove(next(iter(self._sets)))
+
+    def _remove(self, sequence: int) -> None:
+        found = self._sets.pop(sequence, None)
+        if found is not None:
+            self._bytes -= found.bytes

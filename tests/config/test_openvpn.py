@@ -242,7 +242,7 @@ class Refusing(ConfigCase):
             ("dev tap0", "use dev tun"),
             ("topology net31", "write subnet, net30 or p2p"),
             ("comp-lzo maybe", "write no"),
-            ("compress lz4", "write stub-v2 or migrate"),
+            ("compress lz4", "write stub or stub-v2"),
             ("fragment 20", "68"),
             ("allow-compression yes", "write no"),
             ("tls-version-min 1.0", "write 1.2"),

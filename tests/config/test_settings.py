@@ -39,7 +39,9 @@ class Loading(ConfigCase):
             line[2:] if line.startswith(tuple(f"# {word}" for word in chosen)) and not line.endswith("=") else line
             for line in SHIPPED.read_text().splitlines()
         ]
-        settings = self.load("\n".join(lines))
+        text = "\n".join(lines)
+        self.assertRaisesRegex(ConfigError, "server-ipv6: cannot be auto with a cert of your own", self.load, text)
+        settings = self.load(text.replace("server-ipv6 = auto", "server-ipv6 = fd00:87::/64"))
         self.assertEqual(settings.control.key_direction, 0)
         self.assertEqual(settings.push.lines[-1], "route 192.168.10.0 255.255.255.0")
         self.assertEqual(settings.manhole.authorized_keys, self.folder / "authorized_keys")

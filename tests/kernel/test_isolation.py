@@ -66,13 +66,19 @@ class NeighbourTests(SynchronousTestCase):
     skip = skip_unless_possible("ping", "nft")
 
     def test_neighbours(self) -> None:
-        """I-04: with the kernel forwarding for NAT two clients reach the server, and no packet of one the other: v4,
-        v6, broadcast.
+        """I-04: with the kernel forwarding, for NAT or because somebody else has told it to, two clients reach the
+        server, and no packet of one the other: v4, v6, broadcast.
         """
+        for nat in ("yes", "no"):
+            self.look(nat)
+
+    def look(self, nat: str) -> None:
         with two_hosts() as lab:
             lab.host("other")
             lab.wire("server", ["192.0.2.1/24"], "other", ["192.0.2.2/24"])
-            site = Site(lab, tunnel=("nat = yes",))
+            site = Site(lab, tunnel=(f"nat = {nat}",))
+            for switch in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+                lab.run("server", "sh", "-c", f"echo 1 > /proc/sys/net/{switch}")
             site.serve()
             site.join(site.device("alice"))
             site.join(site.device("bob", "192.0.2.1"), "other")

@@ -124,12 +124,21 @@ class FramingTests(FormatCase):
             self.assert_carries(lab, (16,), ends.serve(), ends.join_stock())
 
     def test_migrate(self) -> None:
-        """A client that still says comp-lzo and one that does not are both served by one server."""
-        for lines in (("comp-lzo",), ()):
+        """A client that still says comp-lzo and one that does not are both served by one server, stock and ours, be it
+        told to or not; and so are we by a stock server.
+        """
+        told = ("compress migrate",)
+        for client, server in ((("comp-lzo",), told), ((), told), (("comp-lzo",), ())):
             with two_hosts() as lab:
-                case = Case(protection="tls-crypt", server_lines=("compress migrate",), client_lines=lines)
-                ends = Ends(lab, case)
-                self.assert_carries(lab, (16, 1300), ends.serve(), ends.join_stock())
+                ends = Ends(lab, Case(protection="tls-crypt", server_lines=server, client_lines=client))
+                program = ends.serve()
+                self.assert_carries(lab, (16, 1300), program, stock := ends.join_stock())
+                stock.stop()
+                self.assert_carries(lab, (16,), program, ends.join())
+        with two_hosts() as lab:
+            case = Case(protection="tls-crypt", server_lines=("compress migrate",), client_lines=("comp-lzo no",))
+            ends = Ends(lab, case)
+            self.assert_carries(lab, (16,), ends.serve_stock(), ends.join())
 
     def test_fragment(self) -> None:
         """Packets larger than a datagram may be, alone and in frames, with every kind of seal."""

@@ -201,8 +201,8 @@ class Ways(Base):
         self.add_with(0, ALICE, mss=1200)
         syns = (tcp(4, b"\2\4\x05\xb4"), tcp(6, b"\2\4\x05\xb4"))
         own = [syns[0][:12] + INNER[0] + syns[0][16:], syns[1][:8] + INNER_V6[0] + syns[1][24:]]
-        to_own = [syns[0][:16] + INNER[0] + syns[0][20:], syns[1][:24] + INNER_V6[0] + syns[1][40:]]
-        to_other = syns[0][:16] + INNER[1] + syns[0][20:]
+        to_own = [syns[0][:12] + WORLD + INNER[0] + syns[0][20:], syns[1][:8] + WORLD_V6 + INNER_V6[0] + syns[1][40:]]
+        to_other = syns[0][:12] + WORLD + INNER[1] + syns[0][20:]
         self.arrive(ALICE, *(self.sealed(0, syn) for syn in own))
         self.send(*to_own, to_other)
         delivered, departed = self.taken()

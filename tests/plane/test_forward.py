@@ -63,6 +63,20 @@ class IsolatedTests(ForwardTestCase):
             self.assertEqual(self.outcome(plain), ([plain], []), target)
 
 
+    def test_not_by_the_kernel(self) -> None:
+        """I-04: nor does a kernel that forwards get through what one client sends another; v4, v6, networks behind."""
+        for source, target, number in (
+            (INNER[0], INNER[1], 1), (INNER[0], BEHIND_BOB, 1), (BEHIND_BOB, INNER[0], 0),
+            (INNER_V6[0], INNER_V6[1], 1),
+        ):  # fmt: skip
+            before = self.plane.counters(number).drops.get("client-to-client", 0)
+            self.send(packet(source, target))
+            self.assertEqual(self.taken(), ([], []))
+            self.assertEqual(self.plane.counters(number).drops["client-to-client"], before + 1)
+        self.send(packet(WORLD, INNER[1]))
+        self.assertEqual(len(self.taken()[1]), 1)
+
+
 class ConnectedTests(ForwardTestCase):
     """With client-to-client."""
 
@@ -75,6 +89,12 @@ class ConnectedTests(ForwardTestCase):
             self.assertEqual(self.outcome(plain), ([], [(BOB, plain)]), target)
         counters = self.plane.counters(1)
         self.assertEqual((counters.sent_packets, self.plane.counters(0).received_packets), (3, 3))
+
+    def test_by_the_kernel(self) -> None:
+        """What the kernel sends from one client to another, for reasons of its own, goes there, too."""
+        plain = packet(INNER[0], INNER[1])
+        self.send(plain)
+        self.assertEqual(self.opened(self.taken()[1]), [(BOB, plain)])
 
     def test_from_behind(self) -> None:
         """A host behind a client reaches another client."""

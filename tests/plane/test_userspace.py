@@ -39,7 +39,7 @@ class BatchTests(PlaneTestCase):
     def test_outward(self) -> None:
         """Packets go to the owner of their destination, in bursts of equal size; strays are counted."""
         to_alice = [ipv4_packet(WORLD, INNER[0], b"x" * 100)] * 3
-        to_bob = [ipv6_packet(INNER_V6[0], INNER_V6[1], b"y")]
+        to_bob = [ipv6_packet(WORLD_V6, INNER_V6[1], b"y")]
         stray = [ipv4_packet(WORLD, b"\x0a\x09\0\x63", b""), b"", b"\x45short"]
         self.plane.outward([(b"", packet) for packet in [*to_alice, *stray, *to_bob]], NOW)
         _, departures = self.plane.take()

@@ -22,7 +22,9 @@ from tvpn.crypto.tls import Credentials
 from tvpn.crypto.token import PREFIX, TokenRules, TokenSecret, TokenState
 from tvpn.hub.event import ChallengeAsked, Complaint, PageAsked, ResponseGiven, VerdictRequest
 from tvpn.session.event import VerdictWanted
+from tvpn.session.negotiation import Formats, agree, own_peer_info
 from tvpn.wire.challenge import Challenge
+from tvpn.wire.option import encode_options_string
 
 ALICE = ("alice", "right")
 #: A client that trusts the server's CA and shows no certificate.
@@ -318,6 +320,15 @@ class QuestionTests(SynchronousTestCase):
         (refused,) = client.told(Disconnected)
         self.assertEqual((refused.challenge, refused.retry), (challenge, False))
         self.assertEqual(refused.reason, "the server refused us: code?")
+
+
+class FrameTests(SynchronousTestCase):
+    def test_frames(self) -> None:
+        """Our own client with a frame of its own is served by a server without one, as a stock one is."""
+        framed = encode_options_string(False, None, "SHA1", 1500, frames=True)
+        self.assertIn(",comp-lzo,", framed)
+        agreement = agree(own_peer_info(("AES-256-GCM",), "1"), framed, Formats(("AES-256-GCM",), migrates=True), 1)
+        self.assertEqual(agreement.framing, "stub-v2")
 
 
 class FrequencyTests(SynchronousTestCase):

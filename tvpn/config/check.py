@@ -86,11 +86,13 @@ def _check_client(made: Draft, source: Path) -> None:
 
 
 def _check_passwords(made: Draft, role: Role) -> None:
-    asked = made.first_of("auth", "static_challenge")
-    if asked is not None and not made.has("auth", "auth_user_pass"):
-        raise asked.error("is asked with a password, and there is none; add auth-user-pass FILE")
+    asked = made.first_of("auth", "static_challenge", "auth_user_pass")
     if asked is not None and role == "server":
         raise asked.error("is a client's word and this is a server; a policy file asks by itself ([auth] policy)")
+    if made.has("auth", "static_challenge") and not made.has("auth", "auth_user_pass"):
+        raise made.place("auth", "static_challenge").error(
+            "is asked with a password, and there is none; add auth-user-pass FILE"
+        )
     signed = made.first_of("auth", "auth_gen_token_secret")
     if signed is not None and not made.has("auth", "auth_gen_token"):
         raise signed.error("signs tokens, and there are none; add auth-gen-token")
@@ -104,6 +106,11 @@ def _check_passwords(made: Draft, role: Role) -> None:
 
 def _check_identity(made: Draft, role: Role) -> None:
     given = [name for name in ("ca", "cert", "key") if made.has("tls", name)]
+    random = made.values["tunnel"].get("server_ipv6") == "auto"
+    if role == "server" and given and random:
+        raise made.place("tunnel", "server_ipv6").error(
+            "cannot be auto with a cert of your own, since only tvpn's own state remembers its network; name one"
+        )
     pinned, by_password = made.has("tls", "peer_fingerprint"), role == "client" and made.has("auth", "auth_user_pass")
     missing = [name for name in ("ca", "cert", "key") if name not in given and not (pinned and name == "ca")]
     if given and missing and not (by_password and given == ["ca"]):
@@ -217,6 +224,11 @@ def _check_manhole(made: Draft) -> None:
 
 
 def _warn(made: Draft, role: Role) -> None:
+    if made.has("auth", "auth_gen_token") and made.has("tls", "cert") and not made.has("auth", "auth_gen_token_secret"):
+        made.warn(
+            made.place("auth", "auth_gen_token"),
+            "tokens end with this process, since with a cert of your own no key is kept; name auth-gen-token-secret",
+        )
     for section, name in _SECRETS:
         material = made.values[section].get(name)
         if material is not None and material.mode is not None and material.mode & 0o077:

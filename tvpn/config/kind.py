@@ -63,6 +63,9 @@ def compress(given: Given) -> Literal["swap", "stub-v2", "migrate"]:
     """``stub``, ``stub-v2`` or ``migrate``: frames without compression."""
     if given.arguments in ((), ("stub",)):
         return "swap"
+    if given.arguments not in (("stub-v2",), ("migrate",)):
+        asked = " ".join(given.arguments)
+        raise ValueError(f"cannot be {asked!r}, since nothing is compressed here; write stub or stub-v2 at both ends")
     return _FRAME(given)
 
 

@@ -200,7 +200,7 @@ class Data:
         kind.comp_lzo, None, "the frame of LZO, nothing in it ever compressed, for peers that insist on it"
     )
     compress: Literal["swap", "stub-v2", "migrate"] | None = option(
-        kind.compress, None, "another frame: stub, stub-v2; migrate: only for clients that ask for one"
+        kind.compress, None, "another frame: stub, stub-v2; migrate, a server's default: for who asks for one"
     )
     fragment: int = option(
         value.number(68, 65535, bare=1492), 0, "cut packets so that no datagram is larger; both ends must; 0 is off"
@@ -235,7 +235,7 @@ class Auth:
         login.token_times, None, "give tokens that stand in for passwords: [LIFETIME [RENEWAL]] [external-auth]"
     )
     auth_gen_token_secret: Material | None = option(
-        material, None, "key that signs the tokens (openvpn --genkey auth-token); else one of this server's own"
+        material, None, "key that signs the tokens (openvpn --genkey auth-token); else one in the state folder"
     )
     connect_freq: tuple[int, int] | None = option(
         value.pair(1, DAY), None, "new sessions of one source prefix (/24, /64): at most N in SECONDS"

@@ -115,7 +115,9 @@ class Visit:
         transport.protocol = self._guest
         self._guest.makeConnection(transport)
         self._open.add(self._guest)
-        self._connecting = connect(Factory.forProtocol(lambda: self._host))
+        factory = Factory.forProtocol(lambda: self._host)
+        factory.noisy = False
+        self._connecting = connect(factory)
         self._connecting.addCallbacks(self._connected, self._refused, callbackArgs=(start,))
 
     def _connected(self, _: object, start: bytes) -> None:

@@ -35,7 +35,7 @@ class Question(FileDescriptor):
         termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, modes)
         with suppress(OSError):
             # A terminal that is stopped shows the question later, or never; whoever types is heard.
-            os.write(self._descriptor, f"{text}: ".encode())
+            os.write(self._descriptor, f"{text.rstrip(' :')}: ".encode())
         self.answered: Deferred[str] = Deferred(lambda _: self._close())
         self.startReading()
 

@@ -176,7 +176,12 @@ class Userspace:
                 else:
                     self.strays.drop("no-peer-for-destination")
                 continue
-            mss = self._peers[number].spec.mss
+            spec = self._peers[number].spec
+            if server is None and not spec.client_to_client and owner(source(packet)) is not None:
+                # The kernel forwards, and would do what clients may not.
+                self._peers[number].counters.drop("client-to-client")
+                continue
+            mss = spec.mss
             if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
                 packet = clamp_mss(packet, mss)
             if number in batches:

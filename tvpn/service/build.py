@@ -67,8 +67,7 @@ def build(settings: Settings, reactor: Any) -> MultiService:
 
 def check(settings: Settings) -> None:
     """What a start would find wrong beyond the words: keys and certificates; makes nothing. Raises TvpnError."""
-    if settings.tls.cert is not None:
-        context_of(settings, None)
+    context_of(settings, None)
     revocations_of(settings)
     if settings.auth.policy is not None:
         load_policy(settings.auth.policy)

@@ -55,7 +55,7 @@ def sentence(event: HubEvent) -> str | None:
     if isinstance(event, Left):
         who = event.name or "a client"
         verb = "left" if event.joined else "did not get in"
-        reason = "" if event.reason == "left" else f": {event.reason}"
+        reason = "" if event.reason == "left" else f": {event.reason.removeprefix(f'{event.name}: ')}"
         return clean(f"{who} ({where(event.endpoint)}) {verb}{reason}")
     if isinstance(event, Moved):
         return f"{event.name} moved to {where(event.endpoint)}"

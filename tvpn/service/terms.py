@@ -121,12 +121,15 @@ def terms_of(
         shortest = control.reneg_sec * 9 // 10 if server else control.reneg_sec
     limits = Limits(control.reneg_sec, shortest, control.hand_window, control.tran_window)
     username, password = _credentials(settings)
+    formats = _formats(settings)
     return Terms(
         context=context,
         username=username,
         password=password,
-        options=encode_options_string(server, data.cipher, data.auth, settings.tunnel.tun_mtu),
-        formats=_formats(settings),
+        options=encode_options_string(
+            server, data.cipher, data.auth, settings.tunnel.tun_mtu, frames=formats.framing != "none"
+        ),
+        formats=formats,
         wall=wall,
         random=os.urandom,
         certificate_wanted=settings.tls.verify_client_cert == "require",
@@ -142,9 +145,9 @@ def terms_of(
 
 
 def _formats(settings: Settings) -> Formats:
-    """The formats of data; a server of our own makes old clients migrate only where it is told to."""
+    """The formats of data. A server that has no frame of its own takes what a client cannot do without."""
     data = settings.data
-    migrates = data.compress == "migrate"
+    migrates = data.comp_lzo is None and data.compress in (None, "migrate")
     framing: Framing = data.comp_lzo or "none"
     if data.compress in ("swap", "stub-v2"):
         framing = data.compress

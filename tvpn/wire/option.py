@@ -57,12 +57,17 @@ def peer_protocol(peer_info: Mapping[str, str]) -> Proto:
     return Proto(int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else Proto(0)
 
 
-def encode_options_string(server: bool, cipher: str | None, auth: str, tun_mtu: int) -> str:
+def encode_options_string(
+    server: bool, cipher: str | None, auth: str, tun_mtu: int, frames: bool = False
+) -> str:
     """What stock daemons compare and log a warning about; a plausible one keeps their logs quiet.
 
-    link-mtu is the historic sum for BF-CBC and SHA1 that 2.6 still sends.
+    link-mtu is the historic sum for BF-CBC and SHA1 that 2.6 still sends. ``frames``: packets stand in frames of
+    compression, which a server that has none may do for our sake.
     """
     items = ["V4", "dev-type tun", f"link-mtu {tun_mtu + 41}", f"tun-mtu {tun_mtu}", "proto UDPv4"]
+    if frames:
+        items.append("comp-lzo")
     if cipher:
         items.append(f"cipher {cipher}")
     items += [f"auth {auth}", "keysize 128", "key-method 2", "tls-server" if server else "tls-client"]

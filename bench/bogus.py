@@ -120,7 +120,7 @@ def main() -> int:
         print(f"the benchmark {reason}")
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(describe_machine())
+    print("; ".join(describe_machine().values()))
     print(f"{options.packets} datagrams of each kind to each server, {RATE} a second, {options.burst} at a time")
     print(f"\n{'server CPU, µs a datagram':<26}{'stock':>8}{'tvpn':>8}{'ratio':>8}")
     try:

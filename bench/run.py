@@ -1,7 +1,6 @@
-"""``make bench``: tvpn and OpenVPN side by side, interleaved in one run; what counts are the ratios.
+"""``make bench``: tvpn, OpenVPN and wireguard-go side by side, interleaved in one run; what counts are the ratios.
 
-Every round measures every pair once, so that whatever else the machine does hits all of them; the table shows
-medians, and the limits that tvpn holds itself to.
+Every round measures every pair once, so that whatever else the machine does hits all of them; see docs/benchmarks.rst.
 """
 
 from __future__ import annotations
@@ -11,74 +10,114 @@ import platform
 import signal
 import subprocess
 import sys
-from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 
-from bench.measure import PAIRS, clients, latency, throughput, tunnel
-from tests.lab import missing
+from bench import report, wireguard
+from bench.measure import clients, latency, loaded_latency, packets, throughput
+from bench.pairs import CIPHER, CIPHERS, PAIRS, WIREGUARD, Tunnel, tunnel
+from bench.plot import plot
+from bench.report import Report, Sample
+from tests.lab import ROOT, missing
 
-UP, DOWN, CPU, PING = "TCP up Mbit/s", "TCP down Mbit/s", "server CPU s/GiB", "idle ping ms"
-HANDSHAKE, MEMORY, EMPTY = "server CPU ms/handshake", "KiB/idle client", "KiB without clients"
-
-#: (what, pair or server, "at least" or "at most", times what stock shows)
-LIMITS = (
-    (UP, "stock-tvpn", "at least", 0.8),
-    (DOWN, "stock-tvpn", "at least", 0.8),
-    (PING, "stock-tvpn", "at most", 2.0),
-    (HANDSHAKE, "tvpn", "at most", 2.0),
-    (MEMORY, "tvpn", "at most", 1.0),
-)
-Samples = dict[tuple[str, str], list[float]]
+RESULTS = Path(__file__).parent / "results"
+#: What a measurement that went wrong ends with; the next one may go well.
+WRONG = (AssertionError, OSError, subprocess.SubprocessError, ValueError, LookupError)
+Values = Iterator[tuple[str, float]]
 
 
-def measure_round(samples: Samples, seconds: int, number: int) -> None:
-    """Each pair and each server once."""
-    for pair in PAIRS:
-        with tunnel(pair) as place:
-            up, up_cpu = throughput(place, seconds, reverse=False)
-            down, down_cpu = throughput(place, seconds, reverse=True)
-            ping = latency(place)
-        for what, value in ((UP, up), (DOWN, down), (CPU, (up_cpu + down_cpu) / 2), (PING, ping)):
-            samples[what, pair].append(value)
-        print(f"  {pair:<12} {up:7.0f} up {down:7.0f} down {ping:7.2f} ms", flush=True)
-    for server in ("stock", "tvpn"):
-        handshake, memory, empty = clients(server, number)
-        for what, value in ((HANDSHAKE, handshake), (MEMORY, memory), (EMPTY, empty)):
-            samples[what, server].append(value)
-        print(f"  {server:<12} {handshake:7.1f} ms a handshake {memory:7.0f} KiB a client", flush=True)
+def measure_streams(place: Tunnel, seconds: int) -> Values:
+    """One TCP stream each way, and what that costs."""
+    up, cpu_up = throughput(place, seconds, 1)
+    down, cpu_down = throughput(place, seconds, 1, "-R")
+    yield from ((report.UP, up), (report.DOWN, down), (report.CPU, (cpu_up + cpu_down) / 2))
 
 
-def print_table(samples: Samples) -> None:
-    columns = list(PAIRS)
-    print(f"\n{'median':<26}" + "".join(f"{column:>14}" for column in columns))
-    for what in (UP, DOWN, CPU, PING):
-        print(f"{what:<26}" + "".join(f"{median(samples[what, column]):>14.2f}" for column in columns))
-    print(f"\n{'median':<26}" + "".join(f"{column:>14}" for column in ("stock", "tvpn")))
-    for what in (HANDSHAKE, MEMORY, EMPTY):
-        print(f"{what:<26}" + "".join(f"{median(samples[what, column]):>14.2f}" for column in ("stock", "tvpn")))
+def measure_quickly(place: Tunnel, seconds: int) -> Values:
+    """What ``make bench-quick`` measures on a pair."""
+    yield report.PING, latency(place)
+    yield from measure_streams(place, seconds)
+    yield report.SMALL, packets(place, seconds, 64)
 
 
-def print_limits(samples: Samples) -> None:
-    """Ratios of the medians, and between which the single rounds were: near a limit the verdict is chance."""
-    print(f"\n{'ratio to stock':<26}{'pair':<12}{'is':>8}  {'rounds':<14}limit")
-    for what, column, relation, limit in LIMITS:
-        stock = "stock-stock" if column in PAIRS else "stock"
-        ratio = median(samples[what, column]) / median(samples[what, stock])
-        rounds = sorted(own / other for own, other in zip(samples[what, column], samples[what, stock], strict=True))
-        met = ratio >= limit if relation == "at least" else ratio <= limit
-        spread = f"{rounds[0]:.2f} to {rounds[-1]:.2f}"
-        print(f"{what:<26}{column:<12}{ratio:>8.2f}  {spread:<14}{relation} {limit}: {'met' if met else 'missed'}")
+def measure_pair(place: Tunnel, seconds: int) -> Values:
+    """All there is."""
+    yield from measure_quickly(place, seconds)
+    yield report.UP_FOUR, throughput(place, seconds, 4)[0]
+    yield report.DOWN_FOUR, throughput(place, seconds, 4, "-R")[0]
+    yield report.LARGE, packets(place, seconds, 1300)
+    yield report.LOADED, loaded_latency(place, seconds)
 
 
-def describe_machine() -> str:
+class Run:
+    """The rounds, which fill a report."""
+
+    def __init__(self, options: argparse.Namespace, result: Report) -> None:
+        self.options = options
+        self.result = result
+        self.round = 0
+
+    def measure(self) -> None:
+        pairs = [pair for pair in PAIRS if pair != WIREGUARD or wireguard.folder()]
+        for number in range(1, self.options.rounds + 1):
+            self.round = number
+            print(f"round {self.round} of {self.options.rounds}", flush=True)
+            for pair in pairs:
+                self._keep(pair, CIPHER, self._on_tunnel(pair, CIPHER))
+            for cipher in () if self.options.quick else CIPHERS[1:]:
+                for pair in pairs:
+                    if pair != WIREGUARD:
+                        self._keep(pair, cipher, self._on_tunnel(pair, cipher))
+            for server in report.SERVERS:
+                self._keep(server, CIPHER, self._on_server(server))
+
+    def _on_tunnel(self, pair: str, cipher: str) -> Values:
+        with tunnel(pair, cipher) as place:
+            measure = measure_quickly if self.options.quick else measure_pair if cipher == CIPHER else measure_streams
+            yield from measure(place, self.options.seconds)
+
+    def _on_server(self, server: str) -> Values:
+        yield from zip(report.OF_SERVERS, clients(server, self.options.clients), strict=True)
+
+    def _keep(self, who: str, cipher: str, values: Values) -> None:
+        """Into the report, and onto the terminal, so that one sees it live."""
+        print(f"  {who:<13}{cipher if who in PAIRS and who != WIREGUARD else '':<18}", end="", flush=True)
+        try:
+            for what, value in values:
+                self.result.samples.append(Sample(self.round, what, who, cipher, value))
+                print(f" {report.figure(value)}", end="", flush=True)
+        except WRONG as error:
+            reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            self.result.failures.append(f"round {self.round}, {who}, {cipher}: {reason}")
+            print(f" failed, {reason}", end="")
+        print(flush=True)
+
+
+def describe_machine() -> dict[str, str]:
+    """What and where."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    stock = subprocess.run(["openvpn", "--version"], capture_output=True, text=True).stdout.split(" [", 1)[0]
     model = models[0] if models else platform.machine()
-    python = f"Python {platform.python_version()}"
-    return f"{date.today()}, Linux {platform.release()}, {len(models)} × {model}, {python}, {stock}"
+    other = wireguard.version()
+    return {
+        "date": str(date.today()),
+        "machine": f"{len(models)} × {model}, Linux {platform.release()}, Python {platform.python_version()}",
+        "tvpn": f"tvpn {version('tvpn')} {said('git', 'describe', '--always', '--dirty')}".strip(),
+        "stock": f"{said('openvpn', '--version').split(' [', 1)[0]} without kernel offload",
+        "wireguard-go": f"wireguard-go {other}" if other else "no wireguard-go: its package could not be had",
+        "iperf3": said("iperf3", "--version").partition(" (")[0],
+    }
+
+
+def said(*argv: str) -> str:
+    """The first line of a program's output; nothing if there is no such program."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, cwd=ROOT)
+    except OSError:
+        return ""
+    return done.stdout.partition("\n")[0]
 
 
 def positive(text: str) -> int:
@@ -89,28 +128,35 @@ def positive(text: str) -> int:
     return number
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench.run", description="tvpn and OpenVPN side by side")
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.run", description="tvpn, OpenVPN and wireguard-go side by side")
     parser.add_argument("--rounds", type=positive, default=5, help="interleaved rounds, default 5")
-    parser.add_argument("--seconds", type=positive, default=5, help="length of each TCP run, default 5")
+    parser.add_argument("--seconds", type=positive, default=5, help="length of each run of traffic, default 5")
     parser.add_argument("--clients", type=positive, default=20, help="idle clients, default 20")
-    options = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="fewer measures, and no file is written")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
     reason = missing("openvpn", "iperf3", "ping")
     if reason is not None:
         print(f"the benchmark {reason}")
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(describe_machine())
-    samples: Samples = defaultdict(list)
+    result = Report(describe_machine())
     try:
-        for number in range(options.rounds):
-            print(f"round {number + 1} of {options.rounds}", flush=True)
-            measure_round(samples, options.seconds, options.clients)
+        Run(options, result).measure()
     except KeyboardInterrupt:
-        print("interrupted; everything is taken down again")
+        print("\ninterrupted; everything is taken down again")
         return 1
-    print_table(samples)
-    print_limits(samples)
+    print(f"\n{report.text(result)}")
+    if not options.quick:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{date.today()}.json"
+        result.save(path)
+        path.with_suffix(".svg").write_text(plot(result))
+        print(f"written: {path} and its picture {path.stem}.svg")
     return 0
 
 

@@ -8,6 +8,7 @@ The receiver says ``ready``, counts from the first datagram on until two seconds
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import struct
@@ -88,8 +89,8 @@ class Outcome:
     pause: int
 
     @property
-    def flawless(self) -> bool:
-        return self.sent > 0 and (self.received, self.doubled, self.reordered) == (self.sent, 0, 0)
+    def lost(self) -> int:
+        return self.sent - self.received
 
 
 def stream_through(lab: Lab, ends: dict[str, str], mbits: float, seconds: float) -> list[Outcome]:
@@ -108,6 +109,15 @@ def stream_through(lab: Lab, ends: dict[str, str], mbits: float, seconds: float)
         said = sender.wait_for("sent", seconds + 30) + receiver.wait_for("received", FIRST_WORD)
         outcomes.append(Outcome(*(int(number) for number in _FOUND.search(said).groups())))  # type: ignore[union-attr]
     return outcomes
+
+
+def overflow(lab: Lab, host: str) -> int:
+    """How many packets this host's kernel has dropped so far because a queue was full: of a device, or of a socket."""
+    links = json.loads(lab.ip(host, "-s", "-j", "link"))
+    dropped = sum(link["stats64"][way]["dropped"] for link in links for way in ("rx", "tx"))
+    names, values = (line.split() for line in lab.run(host, "grep", "^Udp:", "/proc/net/snmp").stdout.splitlines())
+    udp = dict(zip(names, values, strict=True))
+    return dropped + int(udp["RcvbufErrors"]) + int(udp["SndbufErrors"])
 
 
 _FOUND = re.compile(r"sent (\d+) .*received (\d+) doubled (\d+) reordered (\d+) longest pause (\d+)", re.DOTALL)

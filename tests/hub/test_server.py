@@ -66,6 +66,7 @@ class VerdictTests(SynchronousTestCase):
             world.client()
             world.run(61)
             [request] = world.server.told(VerdictRequest)
+            world.run(6)
             world.server.events.clear()
             for number in (request.member, 12345):
                 world.server.hub.verdict(number, Verdict(accepted, "late", "late"), world.now)
@@ -215,6 +216,14 @@ class IsolationTests(SynchronousTestCase):
         self.assertTrue(self.world.passes(self.bob))
         self.world.server.hub.disconnect(99, "nobody", self.world.now)
 
+    def test_halt(self) -> None:
+        """Who is told to halt does not come back by itself."""
+        self.world.server.hub.disconnect(1, "not today", self.world.now, halt=True)
+        self.world.server.flush()
+        self.world.run(10)
+        (gone,) = self.alice.told(Disconnected)
+        self.assertEqual((gone.reason, gone.retry), ("the server said HALT: not today", False))
+
 
 class FloatTests(SynchronousTestCase):
     def roam(self, world: World, node, place: tuple[str, int]) -> None:  # type: ignore[no-untyped-def]
@@ -242,7 +251,7 @@ class FloatTests(SynchronousTestCase):
         self.assertEqual([left.reason for left in world.server.told(Left)], ["left"])
 
     def test_not_to_another_ones_place(self) -> None:
-        """F-08: a client that turns up where another one lives moves nobody."""
+        """I-09: the newest genuine packet of one, sent again from where another lives, moves nobody."""
         world = World()
         alice, bob = world.client(1), world.client(2, SIGNER.issue("bob"))
         world.run(1, world.connected(alice, bob))
@@ -254,6 +263,24 @@ class FloatTests(SynchronousTestCase):
         self.assertEqual(world.server.plane.counters(1).drops, {"wrong-address": 1})
         self.assertTrue(world.passes(alice))
         self.assertTrue(world.passes(bob))
+
+
+    def test_not_by_an_old_packet(self) -> None:
+        """I-09: packets that were captured and come again from elsewhere, the newest or an older one, move nobody."""
+        world = World()
+        alice, bob = world.client(1), world.client(2, SIGNER.issue("bob"))
+        world.run(1, world.connected(alice, bob))
+        begin = len(world.trace)
+        for number in range(5):
+            alice.send(ipv4_packet(address_of(alice), SERVER_ADDRESS, b"%d" % number))
+        world.run(2)
+        captured = [data for _, sender, _, data in world.trace[begin:] if sender == alice.place]
+        for datagram in captured:
+            for place in (("203.0.113.9", 999), bob.place):
+                world.server.receive(place, datagram)
+        self.assertEqual(world.server.told(Moved), [])
+        self.assertEqual(world.server.plane.counters(0).drops, {"data-replayed": 10})
+        self.assertTrue(world.passes(alice) and world.passes(bob))
 
 
 class ComplaintTests(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -128,6 +129,26 @@ class PumpCase(SynchronousTestCase):
         return [call.getTime() for call in self.clock.getDelayedCalls()]
 
 
+class MixedTests(SynchronousTestCase):
+    """Datagrams that the kernel has put together by size alone."""
+
+    def test_taken_apart(self) -> None:
+        """Data stays together; control packets, and data among them, are given one by one to whom they belong."""
+        calls: list[tuple[Any, ...]] = []
+        plane, hub, clock = RecordingPlane(calls), RecordingHub(calls), Clock()
+        pump = Pump(plane, hub, clock, clock.seconds, lambda event: None)  # type: ignore[arg-type]
+        data, control = b"\x48data", b"\x20ctrl"
+        pump.from_network("link", [(PLACE, b"", 5, data * 3)])  # type: ignore[arg-type]
+        self.assertEqual(calls[0], ("inward", "link", [(PLACE, b"", 5, data * 3)], 0.0))
+        calls.clear()
+        pump.from_network("link", [(PLACE, b"", 5, control + data + control)])  # type: ignore[arg-type]
+        found = [call[:3] for call in calls if call[0] in ("inward", "receive")]
+        place = Endpoint("link", PLACE, b"")
+        self.assertEqual(found, [("inward", "link", [(PLACE, b"", 0, data)]), ("receive", place, control),
+                                 ("receive", place, control)])  # fmt: skip
+        self.assertEqual(plane.strays.drops, {})
+
+
 class BatchTests(PumpCase):
     """Who gets which packet, and what follows."""
 
@@ -190,7 +211,7 @@ class BatchTests(PumpCase):
         self.pump.stir()
         self.assertEqual(self.names(), ["transmit"])
         tun: Any = RecordingTun(self.calls)
-        self.pump.attach(tun)
+        self.pump.attach(tun, [IPv4Address("10.9.0.1")])
         self.pump.stir()
         self.plane.packets = [(b"", b"one"), (b"", b"two")]
         self.pump.stir()

@@ -66,7 +66,10 @@ class QuestionTests(TestCase):
 
     def test_none(self) -> None:
         """Without a terminal it is one sentence that names the question."""
+        self.patch(terminal.os, "tcgetpgrp", lambda descriptor: os.getpgrp())
         self.assertTrue(has_terminal())
+        self.patch(terminal.os, "tcgetpgrp", lambda descriptor: os.getpgrp() + 1)
+        self.assertFalse(has_terminal())
         self.patch(terminal, "TERMINAL", "/dev/there-is-none")
         self.assertFalse(has_terminal())
         with self.assertRaisesRegex(TvpnError, "'Your code' is asked, and there is no terminal"):

@@ -17,6 +17,7 @@ from tests.net.readers import Readers
 from tvpn.errors import TvpnError
 from tvpn.net import tun
 from tvpn.net.tun import BUDGET, TunDevice, open_tun
+from tvpn.plane.merge import PLAIN
 from tvpn.plane.verbs import TunPacket
 
 MTU = 1500
@@ -55,17 +56,17 @@ class DeviceTests(SynchronousTestCase):
             return packets
 
     def test_batch(self) -> None:
-        """What lies ready comes in order, headers empty, up to the size of the device's packets."""
+        """What lies ready comes in order, the kernel's header taken off, up to the size of the device's packets."""
         packets = [b"one", b"x" * MTU, b"three"]
         for packet in packets:
-            self.kernel.send(packet)
-        self.assertEqual(self.read(3), [(b"", packet) for packet in packets])
+            self.kernel.send(b"ten bytes." + packet)
+        self.assertEqual(self.read(3), [(PLAIN, packet) for packet in packets])
 
     def test_budget(self) -> None:
         """One turn takes BUDGET packets at most and leaves the rest for the next; all come, in order, in batches."""
         sent = [b"packet %d" % number for number in range(2 * BUDGET + 3)]
         for packet in sent:
-            self.kernel.send(packet)
+            self.kernel.send(PLAIN + packet)
         self.assertEqual([packet for _, packet in self.read(len(sent))], sent)
         self.assertEqual(max(len(batch) for batch in self.batches), BUDGET)
 
@@ -99,21 +100,21 @@ class DeviceTests(SynchronousTestCase):
 
     def test_write(self) -> None:
         """Packets are written each for itself, a header before its packet."""
-        self.device.write([(b"", b"one"), (b"head", b"two")])
-        self.assertEqual(self.received(), [b"one", b"headtwo"])
+        self.device.write([(PLAIN, b"one"), (b"head", b"two")])
+        self.assertEqual(self.received(), [PLAIN + b"one", b"headtwo"])
 
     def test_write_refused(self) -> None:
         """What the kernel does not take is counted by reason; the packets behind it still go."""
-        real, number = os.write, 0
+        real, number = os.writev, 0
 
-        def write(descriptor: int, data: bytes) -> int:
+        def write(descriptor: int, data: tuple[bytes, bytes]) -> int:
             nonlocal number
             number += 1
             if number == 2:
                 raise OSError(errno.EINVAL, "Invalid argument")
             return real(descriptor, data)
 
-        with mock.patch.object(tun.os, "write", write):
+        with mock.patch.object(tun.os, "writev", write):
             self.device.write([(b"", b"one"), (b"", b"two"), (b"", b"three")])
         self.assertEqual(self.received(), [b"one", b"three"])
         self.assertEqual(self.device.counters.drops, {"tun-EINVAL": 1})
@@ -138,11 +139,11 @@ class DeviceTests(SynchronousTestCase):
 
     def test_vanished(self) -> None:
         """A device that is gone (EBADFD) is told once, by name and reason, after what was read is delivered."""
-        reads = [b"last words", OSError(errno.EBADFD, "File descriptor in bad state")]
+        reads = [PLAIN + b"last words", OSError(errno.EBADFD, "File descriptor in bad state")]
         with mock.patch.object(tun.os, "read", side_effect=reads):
             self.device.doRead()
         self.device.connectionLost(Failure(ConnectionLost()))
-        self.assertEqual(self.batches, [[(b"", b"last words")]])
+        self.assertEqual(self.batches, [[(PLAIN, b"last words")]])
         self.assertEqual(self.vanished, ["the TUN device tun7 vanished (File descriptor in bad state)"])
         self.assertEqual(self.reactor.readers, [])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,7 +12,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.lab import missing
 from tests.net.readers import Readers
 from tvpn.errors import TvpnError
-from tvpn.net.udp import BUDGET, BUFFER_SIZE, SO_RCVBUFFORCE, SO_SNDBUFFORCE, UDPLink, open_udp
+from tvpn.net.udp import (
+    BUDGET,
+    BUFFER_SIZE,
+    SO_RCVBUFFORCE,
+    SO_SNDBUFFORCE,
+    SOL_UDP,
+    UDP_SEGMENT,
+    UDPLink,
+    open_udp,
+)
 from tvpn.plane.verbs import Arrival
 
 
@@ -139,6 +149,16 @@ class ReadTests(UDPCase):
         sizes = [len(batch) for batch in self.batches]
         self.assertEqual(max(sizes), BUDGET)
 
+    def test_put_together(self) -> None:
+        """What one sender sent in one call may come as one buffer, its segment size beside it; nothing is lost."""
+        sent = bytes(range(100)) * 30
+        segment = (SOL_UDP, UDP_SEGMENT, (100).to_bytes(2, sys.byteorder))
+        self.asker.sendmsg((sent,), [segment], 0, ("127.0.0.1", self.link.port))
+        found = b"".join(self.read(40))
+        self.assertEqual(found, sent)
+        for _, local, size, buffer in (arrival for batch in self.batches for arrival in batch):
+            self.assertEqual((local, size if len(buffer) > 100 else 100), (b"\x7f\0\0\1", 100))
+
     def test_empty(self) -> None:
         """A datagram without a byte is no arrival, and hides none that follows."""
         self.ask(b"", b"full", b"")
@@ -244,12 +264,14 @@ class OpenTests(UDPCase):
     """The socket itself."""
 
     def test_buffers(self) -> None:
-        """D-08: with the privilege for it the receive buffer has a megabyte; without, what the system allows."""
+        """D-08: with the privilege for it the receive buffer has a megabyte; without, what the system allows; and a
+        kernel that puts no datagrams together is good enough.
+        """
         size = self.link._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         if missing() is None:
             self.assertGreaterEqual(size, BUFFER_SIZE)
         plain = mock.Mock()
-        plain.setsockopt.side_effect = [PermissionError, None, PermissionError, None, None]
+        plain.setsockopt.side_effect = [PermissionError, None, PermissionError, None, OSError, None]
         with mock.patch("tvpn.net.udp.socket.socket", return_value=plain):
             open_udp(socket.AF_INET, "127.0.0.1", 0, several_addresses=False)
         asked = [call.args[1] for call in plain.setsockopt.call_args_list[:4]]

@@ -91,6 +91,16 @@ class ServerTests(SynchronousTestCase):
             client.wait_for("Info command was pushed by server .*back at eight")
             self.assertIn("10.55.0.0/16", lab.ip("client", "route"))
 
+    def test_halt(self) -> None:
+        """Clients of both versions end when they are told to halt, and come back when it was only a restart."""
+        for version in ("2.6", "2.7"):
+            with two_hosts() as lab:
+                client = self.join_stock(lab, self.serve(lab), version)
+                self.type(lab, "vpn.disconnect(1, 'come back')")
+                client.wait_for(READY, 30, 2)
+                self.type(lab, "vpn.disconnect(2, 'not today', halt=True)")
+                self.assertEqual(client.process.wait(20), 0, client.output[-3000:])
+
     def test_own_client(self) -> None:
         """Our own client does the same, and says so; what cannot be changed is refused at the prompt."""
         with two_hosts() as lab:

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import Lab, skip_unless_possible, two_hosts
 from tests.openvpn.peers import INNER_V4, Case, Ends
-from tests.stream import Outcome, stream_through
+from tests.stream import Outcome, overflow, stream_through
 
 NEVER = "reneg-sec 0"
 #: Soft resets of the client, told by the opcode that no wrapping hides.
@@ -48,12 +48,19 @@ class StreamTestCase(SynchronousTestCase):
                 for host in ("server", "client"):
                     lab.run(host, "nft", "-f", str(lab.write("loss.nft", LOSS.format(loss))))
             address = lab.ip("client", "-4", "-br", "addr", "show", "dev", "tun0").split()[2].split("/")[0]
+            before = self.overflows(lab)
             outcomes = stream_through(lab, {"server": INNER_V4, "client": address}, mbits, 2.5 * keys + 2)
             self.assertGreaterEqual(self.soft_resets(lab), keys)
-            for outcome in outcomes:
-                good = (outcome.doubled, outcome.reordered) == (0, 0) if loss else outcome.flawless
-                self.assertTrue(good, f"{outcomes}\n{served.output[-2000:]}\n{joined.output[-2000:]}")
+            # On a busy machine queues of the kernel may overflow: what those drop is not the tunnel's loss.
+            overflown = self.overflows(lab) - before
+            why = f"{outcomes}, {overflown} of full queues\n{served.output[-2000:]}\n{joined.output[-2000:]}"
+            self.assertEqual([(outcome.doubled, outcome.reordered) for outcome in outcomes], [(0, 0)] * 2, why)
+            if not loss:
+                self.assertLessEqual(sum(outcome.lost for outcome in outcomes), overflown, why)
             return outcomes
+
+    def overflows(self, lab: Lab) -> int:
+        return overflow(lab, "server") + overflow(lab, "client")
 
     def soft_resets(self, lab: Lab) -> int:
         shown = lab.run("server", "nft", "list", "table", "ip", "soft_resets").stdout

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import skip_unless_possible, two_hosts
-from tests.openvpn.peers import INNER_V4, INNER_V6, SERVER_V6, SIGNER, STATIC_KEY, Case, Ends
+from tests.openvpn.peers import INNER_V4, INNER_V6, SERVER_V4, SERVER_V6, SIGNER, STATIC_KEY, Case, Ends
 
 MATRIX = (
     Case("none", "AES-256-GCM", "1.3"),
@@ -112,7 +113,7 @@ class StockClientTests(SynchronousTestCase):
                 self.assertNotIn("tun", lab.ip("server", "-br", "link"))
 
     def test_float(self) -> None:
-        """A client whose address changes keeps its session."""
+        """F-08: a client whose address changes keeps its session."""
         with two_hosts() as lab:
             ends = Ends(lab, Case(client_lines=("ping 1",)))
             server = ends.serve()
@@ -123,6 +124,21 @@ class StockClientTests(SynchronousTestCase):
             lab.ip("client", "addr", "replace", "198.51.100.7/24", "dev", device)
             self.assertGreaterEqual(lab.ping("client", INNER_V4, 10), 8, server.output[-3000:])
             self.assertIn("alice moved to 198.51.100.7", server.output)
+
+    def test_ports(self) -> None:
+        """F-08: a client behind a NAT that gives it another port every two seconds keeps its session, and loses three
+        packets a time at most.
+        """
+        with two_hosts() as lab:
+            ends = Ends(lab, Case(outer="127.0.0.1"))
+            server = ends.serve()
+            words = ("-m", "tests.openvpn.relay", "1194", SERVER_V4, "2")
+            relay = lab.spawn("client", sys.executable, *words, name="relay")
+            client = ends.join_stock()
+            self.assertGreaterEqual(lab.ping("client", INNER_V4, 200, 0.05), 200 - 3 * 5, server.output[-3000:])
+            self.assertGreaterEqual(len(set(relay.output.split("\n"))), 5)
+            self.assertGreaterEqual(server.output.count("alice moved to"), 4)
+            self.assertEqual(client.output.count("Peer Connection Initiated"), 1)
 
 
 def _name(case: Case) -> str:

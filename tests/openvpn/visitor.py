@@ -24,7 +24,7 @@ from tvpn.errors import Drop
 from tvpn.service.terms import ContextHolder, context_of, terms_of
 from tvpn.session.client import ClientSession
 from tvpn.session.event import Ended, Pushed
-from tvpn.session.negotiation import own_peer_info
+from tvpn.session.negotiation import Formats, own_peer_info
 from tvpn.session.peer import Opening, Terms
 from tvpn.wire.option import encode_options_string
 
@@ -53,7 +53,7 @@ def terms_for(visit: Visit) -> Terms:
         return terms_of(settings, ContextHolder(lambda: context_of(settings, None)), server=False)
     context = stubborn_context(visit.chain, visit.key)
     return Terms(
-        lambda: context, encode_options_string(False, None, "SHA1", 1500), CIPHERS, time.time, os.urandom,
+        lambda: context, encode_options_string(False, None, "SHA1", 1500), Formats(CIPHERS), time.time, os.urandom,
         peer_info=own_peer_info(CIPHERS, "visitor"),
     )  # fmt: skip
 

@@ -127,6 +127,21 @@ class FragmentTests(SynchronousTestCase):
         self.assertEqual(list(reassembler._sets), [5, 6, 7, 8, 9, 77])
         self.assertEqual(reassembler._bytes, 5004)
 
+    def test_replaced(self) -> None:
+        """W-15: parts that are sent again, larger, count as they are; old packets go when their time is over."""
+        reassembler = Reassembler()
+        for sequence in range(MOST_SETS):
+            for index in range(31):
+                for plain in (header(2, sequence, index, 32000) + b"x", header(1, sequence, index) + bytes(32000)):
+                    try:
+                        reassembler.add(plain, 0.0)
+                    except Drop:
+                        continue
+        held = sum(len(part) for each in reassembler._sets.values() for part in each.parts.values())
+        self.assertLessEqual(held, MOST_SETS * LARGEST_PACKET)
+        reassembler.add(header(1, 200, 0) + b"abcd", PATIENCE + 1)
+        self.assertEqual(len(reassembler._sets), 1)
+
     def test_late(self) -> None:
         """A part that comes ten seconds after the first one begins a packet of its own."""
         first, last = Fragmenter().cut(bytes(200), 104)

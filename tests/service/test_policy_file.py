@@ -16,6 +16,7 @@ from tvpn.plane.verbs import Endpoint
 from tvpn.service.interview import Client
 from tvpn.service.policy import Policy, load_policy
 from tvpn.session.event import VerdictWanted
+from tvpn.wire.challenge import Challenge
 
 REQUEST = VerdictRequest(
     7,
@@ -30,21 +31,24 @@ def no_question(member: int, method: str, seconds: int) -> float:
 
 class PolicyFileTests(SynchronousTestCase):
     def _verdict(self, answer: object) -> Verdict:
-        policy = Policy(None, False, lambda client: answer, 5.0, Clock())  # type: ignore[arg-type, return-value]
-        return self.successResultOf(ensureDeferred(policy.authenticate(REQUEST, no_question)))
+        clock = Clock()
+        policy = Policy(None, False, lambda client: answer, 5.0, clock)
+        verdict = ensureDeferred(policy.authenticate(REQUEST, no_question))
+        clock.advance(1)
+        return self.successResultOf(verdict)
 
     def test_answers(self) -> None:
         """True lets in, False refuses, a text refuses and is told to the client."""
         self.assertTrue(self._verdict(True).accepted)
-        self.assertEqual(self._verdict(False), Verdict(False, "alice: refused by the policy"))
+        self.assertEqual(self._verdict(False), Verdict(False, "alice: refused by the policy", guess=True))
         refused = self._verdict("wrong password")
         self.assertEqual((refused.accepted, refused.told), (False, "wrong password"))
 
     def test_anything_else_is_no(self) -> None:
         """None, numbers and texts with control characters are no answers; the caller refuses then."""
-        for answer in (None, 1, 0, b"yes", "two\nlines"):
+        for answer in (None, 1, 0, b"yes", "two\nlines", "x" * 901, Challenge("two\nlines", state="s")):
             policy = Policy(None, False, lambda client, answer=answer: answer, 5.0, Clock())  # type: ignore[misc]
-            self.failureResultOf(ensureDeferred(policy.authenticate(REQUEST, no_question)), TypeError)
+            self.failureResultOf(ensureDeferred(policy.authenticate(REQUEST, no_question)), TypeError, ValueError)
 
     def test_sees(self) -> None:
         """The policy sees who asks, and the password stays out of the repr."""
@@ -58,7 +62,7 @@ class PolicyFileTests(SynchronousTestCase):
 
     def test_deadline(self) -> None:
         """An answer that does not come in time is a temporary no; one that does counts."""
-        for seconds, accepted in ((4.9, True), (5.1, False)):
+        for seconds, accepted in ((4.4, True), (4.6, False)):
             clock = Clock()
             answer: Deferred[bool] = Deferred(lambda _: None)
             policy = Policy(None, False, lambda client, answer=answer: answer, 5.0, clock)  # type: ignore[misc]

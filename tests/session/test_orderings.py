@@ -165,7 +165,7 @@ class Walk:
             if kind == 18 or dice.random() < 0.8:
                 session.admit(["ping 10"], 0, now)
             else:
-                dice.choice((lambda: session.refuse("no", "no", now), lambda: session.restart("bye", now)))()
+                dice.choice((lambda: session.refuse("no", "no", now), lambda: session.dismiss("bye", now)))()
         elif isinstance(session, ClientSession) and kind == 18:
             session.opened(dice.randrange(8))
 

@@ -107,6 +107,21 @@ class PasswordOnlyTests(SynchronousTestCase):
             self.assertEqual(len(world.server.told(Left)), 0 if known_by_name else 1)
 
 
+    def test_name_is_a_claim(self) -> None:
+        """A user name beside certificates is no common name: whoever says it gets nothing that the certificate's owner
+        gets; with username-as-common-name it is one.
+        """
+        for known_by_name, name in ((False, ""), (True, "router")):
+            world = World(options(insistence="optional", username_as_common_name=known_by_name, login=("router", "x")))
+            world.client(1, NOBODY)
+            world.run(5)
+            (wanted,) = asked(world)
+            self.assertEqual((wanted.identity.name, wanted.common_name), ("router", name))
+        world = World(options(insistence="optional"))
+        world.run(5, world.connected(world.client(1, SIGNER.issue("router"))))
+        self.assertEqual(asked(world)[0].common_name, "router")
+
+
 class TokenTests(SynchronousTestCase):
     """auth-gen-token."""
 
@@ -191,6 +206,16 @@ class TokenTests(SynchronousTestCase):
         self.assertNotEqual(client.hub.session._token, before)
         self.assertEqual((len(client.told(Connected)), client.told(Disconnected)), (1, []))
 
+    def test_push_repeated(self) -> None:
+        """Who asks for the push again long after gets the token of now."""
+        world = World(options(tokens=RULES, server_limits=Limits(0, 0), client_limits=Limits(0, 0)))
+        client = self._client(world)
+        world.run(100)
+        session = world.server.hub.roster.get(1).session
+        tokens = [option.split()[1] for option in session._push if option.startswith("auth-token ")]
+        self.assertEqual(tokens, [client.hub.session._token])
+        self.assertEqual(RULES.judge("alice", tokens[0], session.terms.wall())[0], TokenState.AUTHENTICATED)
+
     def test_no_user(self) -> None:
         """Who has no user name gets no token."""
         world = World(options(tokens=RULES, login=("", ""), verdict=lambda _: Verdict(True)))
@@ -238,6 +263,15 @@ class QuestionTests(SynchronousTestCase):
         self.assertEqual((client.told(Disconnected), world.server.told(Left)), ([], []))
         world.run(15)
         self.assertTrue(client.told(Disconnected) and world.server.told(Left))
+
+    def test_too_late(self) -> None:
+        """Whose verdict did not come in time is told so, and may try again."""
+        world, client, request = self._begin(server_limits=Limits(), client_limits=Limits(hand_window=90))
+        self._pend(world, request, 30)
+        world.run(70)
+        (gone,) = client.told(Disconnected)
+        self.assertEqual((gone.reason, gone.retry), ("the server refused us: try again later", True))
+        self.assertEqual(world.server.told(Left)[0].reason, "the verdict did not finish within 60 seconds")
 
     def test_bounded(self) -> None:
         """Never longer than half the life of a key, whatever is asked for."""

@@ -67,7 +67,7 @@ class ResetTests(StrangerTestCase):
             stranger.send(stranger.packet(opcode, acks=(0,), remote_session_id=cookie, message_id=1))
             self.assertTrue(self.world.passes(self.bystander))
             self.world.run(70)
-            self.assertEqual([left.joined for left in self.world.server.told(Left)], [False])
+            self.assertEqual((self.world.server.told(Left), self.world.server.hub.drops["silent-start"]), ([], 1))
             self.world.server.events.clear()
             self.unharmed(protection)
 

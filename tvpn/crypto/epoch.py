@@ -162,13 +162,13 @@ class EpochWindow:
 
     def accept(self, packet_id: int) -> bool:
         """Whether this id is new; it counts as seen from then on."""
-        epoch, counter = packet_id >> COUNTER_BITS, packet_id & _LAST_COUNTER
+        epoch = packet_id >> COUNTER_BITS
         if epoch > self._epoch:
             self._retiring_epoch, self._retiring = self._epoch, self._current
             self._epoch, self._current = epoch, window_of(self._width, self._patience)
         if epoch == self._epoch:
-            return self._current.accept(counter)
-        return epoch == self._retiring_epoch and self._retiring.accept(counter)
+            return self._current.accept(packet_id & _LAST_COUNTER)
+        return epoch == self._retiring_epoch and self._retiring.accept(packet_id & _LAST_COUNTER)
 
     def note(self, then: float, now: float) -> None:
         """As in a window of one epoch."""

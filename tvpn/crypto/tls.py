@@ -163,7 +163,7 @@ class TLS:
         self._connection = SSL.Connection(context, None)
         self.established = False
         self._heard = 0
-        self._broken: PeerError | None = None
+        self.broken: PeerError | None = None
         if server:
             self._connection.set_accept_state()
         else:
@@ -174,12 +174,12 @@ class TLS:
         """Feed TLS bytes; the plaintext records they complete. Raises PeerError, after whole records only at the next
         call; an alert may wait in ``pull``.
         """
-        if self._broken is not None:
-            raise self._broken
+        if self.broken is not None:
+            raise self.broken
         self._heard += len(data)
         if not self.established and self._heard > LONGEST_HANDSHAKE:
-            self._broken = PeerError(f"TLS handshake failed: longer than {LONGEST_HANDSHAKE} bytes")
-            raise self._broken
+            self.broken = PeerError(f"TLS handshake failed: longer than {LONGEST_HANDSHAKE} bytes")
+            raise self.broken
         if data:
             self._connection.bio_write(data)
         if not self.established and not self._handshake():
@@ -191,16 +191,21 @@ class TLS:
         except SSL.WantReadError:
             return records
         except SSL.ZeroReturnError:
-            self._broken = PeerError("the peer closed its TLS session")
+            self.broken = PeerError("the peer closed its TLS session")
         except SSL.Error as error:
-            self._broken = PeerError(f"TLS failed: {_explain(error)}")
+            self.broken = PeerError(f"TLS failed: {_explain(error)}")
         if not records:
-            raise self._broken
+            raise self.broken
         return records
 
     def send(self, record: bytes) -> None:
-        """Queue one record; only once established."""
-        self._connection.sendall(record)
+        """Queue one record; only once established. What is said after TLS has failed is lost, see ``broken``."""
+        if self.broken is not None:
+            return
+        try:
+            self._connection.sendall(record)
+        except SSL.Error as error:
+            self.broken = PeerError(f"TLS failed: {_explain(error)}")
 
     def pull(self, limit: int) -> bytes:
         """At most ``limit`` bytes that wait to be sent, empty when none do."""

@@ -47,6 +47,8 @@ class Verdict:
     told: str | None = None
     push: tuple[str, ...] = ()
     temporary: bool = False
+    guess: bool = False
+    """It was a password that was wrong."""
     config: ClientConfig = field(default_factory=ClientConfig)
 
 

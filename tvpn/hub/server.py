@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tvpn.config.clientfile import ClientConfig
@@ -99,7 +99,8 @@ class ServerHub:
 
     def disconnected(self, endpoint: Endpoint, now: float) -> None:
         """A TCP connection is over, and with it the sessions on it."""
-        self._streams.remove(endpoint)
+        if not self._streams.remove(endpoint):
+            return
         for member in self.roster:
             if member.endpoint == endpoint and member.session.stage is not Stage.GONE:
                 self._dismiss(member, "its connection was closed", now)
@@ -230,11 +231,14 @@ class ServerHub:
         identity = member.session.identity
         if identity is None:
             return
-        self._make_way(member, now)
-        if self.roster.admitted >= self._rules.max_clients:
+        rivals = self.roster.rivals(member, same_device=not self._rules.duplicate_cn)
+        if self.roster.admitted - len(rivals) >= self._rules.max_clients:
             reason = f"max-clients {self._rules.max_clients} is reached"
             member.session.refuse(reason, "the server is full", now, temporary=True)
             return
+        # Earlier sessions at the same endpoint, and of the same device unless duplicate-cn, end here.
+        for rival in rivals:
+            self._dismiss(rival, "replaced by a newer connection", now)
         lease_key = f"{identity.key}#{member.number}" if self._rules.duplicate_cn else identity.key
         home = member.home = self._settle(member, lease_key, verdict.config, now)
         if home is None:
@@ -266,11 +270,6 @@ class ServerHub:
         if home is None:
             session.refuse("the address pool is exhausted", "no free address", now, temporary=True)
         return home
-
-    def _make_way(self, member: Member, now: float) -> None:
-        """Earlier sessions at the same endpoint, and of the same device unless duplicate-cn, end here."""
-        for rival in self.roster.rivals(member, same_device=not self._rules.duplicate_cn):
-            self._dismiss(rival, "replaced by a newer connection", now)
 
     def _spec(self, member: Member, home: Home, agreement: Agreement) -> PeerSpec:
         rules, stream = self._rules, member.endpoint in self._streams
@@ -306,11 +305,22 @@ class ServerHub:
         for endpoint in self._streams.take_overdue(now):
             self._complain("stream-idle", endpoint, now)
             self._events.append(HangUp(endpoint))
-        for member in self.roster.take_due(now):
+        self._for_each(self.roster.take_due(now), lambda member: member.session.tick(now), now)
+
+    def _for_each(self, members: Iterable[Member], act: Callable[[Member], object], now: float) -> None:
+        """Do something for each of them. An error of ours ends the member it is about, and is told once all others had
+        their turn.
+        """
+        failed: Exception | None = None
+        for member in members:
             try:
-                member.session.tick(now)
-            finally:
-                self._follow(member, now)
+                act(member)
+            except Exception as error:
+                failed = error
+                self._dismiss(member, "ended by an error of ours", now)
+            self._follow(member, now)
+        if failed is not None:
+            raise failed
 
     def push_update(self, changes: Sequence[str], now: float, number: int | None = None) -> list[str]:
         """Change what clients were pushed (``route …``, ``-dns``), all of them or one; the names of those who are told.
@@ -331,15 +341,14 @@ class ServerHub:
                 yield member
                 self._follow(member, now)
 
-    def disconnect(self, number: int, reason: str, now: float) -> None:
-        """End one client's session, told that it may come back."""
+    def disconnect(self, number: int, reason: str, now: float, halt: bool = False) -> None:
+        """End one client's session, told that it may come back, or with ``halt`` that it may not."""
         member = self.roster.get(number)
         if member is not None:
-            member.session.restart(reason, now)
+            member.session.dismiss(reason, now, halt)
             self._follow(member, now)
 
     def stop(self, reason: str, now: float) -> None:
         """Tell everybody that we go away and let nobody in any more; ``transmit`` carries it out."""
         self._stopping = True
-        for member in self.roster:
-            self.disconnect(member.number, reason, now)
+        self._for_each(self.roster, lambda member: member.session.dismiss(reason, now), now)

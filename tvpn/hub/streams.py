@@ -37,9 +37,12 @@ class Streams:
         if self._stop_waiting(endpoint):
             self._settled.add(endpoint)
 
-    def remove(self, endpoint: Endpoint) -> None:
+    def remove(self, endpoint: Endpoint) -> bool:
+        """Whether it had become a session."""
         self._stop_waiting(endpoint)
+        had_settled = endpoint in self._settled
         self._settled.discard(endpoint)
+        return had_settled
 
     def _stop_waiting(self, endpoint: Endpoint) -> bool:
         if self._waiting.pop(endpoint, None) is None:

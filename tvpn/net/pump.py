@@ -6,7 +6,8 @@ service what happened, and set the timer anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Protocol, cast
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -39,6 +40,12 @@ def link_of(endpoint: Endpoint) -> Link:
     return cast(Link, endpoint.link)
 
 
+def _one_by_one(arrival: Arrival) -> list[Arrival]:
+    """A buffer of several datagrams, taken apart."""
+    address, local, segment, buffer = arrival
+    return [(address, local, 0, buffer[at : at + segment]) for at in range(0, len(buffer), segment)]
+
+
 class Pump:
     """Moves batches between the floors. ``tell`` hears every hub event."""
 
@@ -56,9 +63,10 @@ class Pump:
         self._tun: TunDevice | None = None
         self._timer: IDelayedCall | None = None
 
-    def attach(self, tun: TunDevice) -> None:
-        """The device that inward packets are written to; without one they are dropped."""
+    def attach(self, tun: TunDevice, addresses: Collection[IPv4Address | IPv6Address]) -> None:
+        """The device that inward packets are written to, and its own addresses; without one they are dropped."""
         self._tun = tun
+        self._plane.own = frozenset(address.packed for address in addresses)
 
     def from_tun(self, batch: list[TunPacket]) -> None:
         now = self._now()
@@ -69,13 +77,19 @@ class Pump:
         now = self._now()
         data: list[Arrival] = []
         control: list[Arrival] = []
+        noise = 0
         for arrival in batch:
+            if arrival[2] and not DATA_FIRST_BYTES.issuperset(arrival[3][:: arrival[2]]):
+                # The kernel looks at sizes only when it puts datagrams together.
+                self.from_network(link, _one_by_one(arrival))
+                continue
             first_byte = arrival[3][0]
             if first_byte in DATA_FIRST_BYTES:
                 data.append(arrival)
             elif first_byte in FIRST_BYTES:
                 control.append(arrival)
-        noise = len(batch) - len(data) - len(control)
+            else:
+                noise += 1
         if noise:
             self._plane.strays.drop("opcode-unknown", noise)
         if data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import termios
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -32,7 +33,9 @@ class Question(FileDescriptor):
             modes[3] |= termios.ECHONL
         # What was typed before the question is no answer to it.
         termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, modes)
-        os.write(self._descriptor, f"{text}: ".encode())
+        with suppress(OSError):
+            # A terminal that is stopped shows the question later, or never; whoever types is heard.
+            os.write(self._descriptor, f"{text}: ".encode())
         self.answered: Deferred[str] = Deferred(lambda _: self._close())
         self.startReading()
 
@@ -63,9 +66,14 @@ class Question(FileDescriptor):
 
 
 def has_terminal() -> bool:
-    """There is somebody to ask."""
+    """There is somebody to ask: a terminal, and we are not in its background."""
     try:
-        os.close(os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+        descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         return False
-    return True
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

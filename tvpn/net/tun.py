@@ -1,6 +1,8 @@
 """The TUN device: batches of IP packets out of the kernel and back (Linux: tuntap.rst).
 
-The descriptor is persistent in nothing: when it closes, the device is gone.
+The descriptor is persistent in nothing: when it closes, the device is gone. A header in front of each packet tells the
+kernel which of ours stand for many (plane/merge.py). It could hand over such packets, too, but then we would have to
+sum up every segment: in Python that costs more than all the kernel does with it.
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tvpn.errors import TvpnError
+from tvpn.plane.merge import HEADER, PLAIN
 from tvpn.plane.verbs import Counters, TunPacket
 
 DEVICE = "/dev/net/tun"
 TUNSETIFF = 0x400454CA
-IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
+IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
 #: Packets read in one turn of the reactor: the network and the timers want theirs, too.
 BUDGET = 64
+_HEADER_SIZE = HEADER.size
 
 
 def open_tun(name: str) -> tuple[int, str]:
@@ -35,7 +39,7 @@ def open_tun(name: str) -> tuple[int, str]:
     except PermissionError:
         raise TvpnError(_NOT_ALLOWED) from None
     template = f"{name}%d" if name == "tun" else name
-    request = struct.pack("16sH22x", template.encode(), IFF_TUN | IFF_NO_PI)
+    request = struct.pack("16sH22x", template.encode(), IFF_TUN | IFF_NO_PI | IFF_VNET_HDR)
     try:
         answer = fcntl.ioctl(descriptor, TUNSETIFF, request)
     except OSError as error:
@@ -67,7 +71,7 @@ class TunDevice:
         self.name = name
         self.counters = Counters.zero()
         self._descriptor = descriptor
-        self._size = mtu + 64
+        self._size = HEADER.size + mtu + 64
         self._reactor = reactor
         self._deliver = deliver
         self._vanished = vanished
@@ -86,7 +90,7 @@ class TunDevice:
         left = BUDGET
         try:
             while left:
-                batch.append((b"", os.read(self._descriptor, self._size)))
+                batch.append((PLAIN, os.read(self._descriptor, self._size)[_HEADER_SIZE:]))
                 left -= 1
         except BlockingIOError:
             pass
@@ -111,9 +115,9 @@ class TunDevice:
         if descriptor < 0:
             counters.drop("tun-closed", len(packets))
             return
-        for header, packet in packets:
+        for both in packets:
             try:
-                os.write(descriptor, header + packet if header else packet)
+                os.writev(descriptor, both)
             except OSError as error:
                 counters.drop(f"tun-{errno.errorcode.get(error.errno or 0, 'error')}")
 

@@ -1,4 +1,4 @@
-"""UDP sockets: batches of datagrams with the local address they came to, bursts out in one system call.
+"""UDP sockets: batches of datagrams with the local address they came to, bursts in and out in one system call.
 
 Never connected: a forged ICMP error must not reach us (it would close the socket under Twisted). The don't-fragment
 decision is left out of it (IP_PMTUDISC_OMIT), so that a forged "too big" has no effect either.
@@ -10,6 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -21,21 +22,23 @@ from tvpn.errors import TvpnError
 from tvpn.plane.verbs import Address, Arrival, Counters
 
 # What the socket module has no names for (linux: udp.h, in.h, in6.h, sock_diag.h; asm-generic/socket.h).
-SOL_UDP, UDP_SEGMENT = 17, 103
+SOL_UDP, UDP_SEGMENT, UDP_GRO = 17, 103, 104
 IP_PKTINFO, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT = 8, 10, 5
 IPV6_MTU_DISCOVER = 23
 SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_MEMINFO = 32, 33, 55
 
 BUDGET = 64
 #: A datagram after a longer silence (seconds) is delivered at once, without asking the kernel for another one first.
-STREAM_GAP = 0.001
-DATAGRAM_SIZE = 9216
+STREAM_GAP = 0.005
+#: A datagram, or several of one sender and size that the kernel has put together (UDP_GRO).
+LARGEST_READ = 65535
 BUFFER_SIZE = 1 << 20
 _ANCILLARY_SIZE = 64
 
 _PKTINFO_V4 = struct.Struct("=I4s4s")
 _PKTINFO_V6 = struct.Struct("=16sI")
 _SEGMENT = struct.Struct("=H")
+_RECEIVED_SEGMENT = struct.Struct("=i")
 _MEMORY = struct.Struct("=9I")
 
 
@@ -45,6 +48,9 @@ def open_udp(family: int, host: str, port: int, *, several_addresses: bool) -> s
     try:
         sock.setblocking(False)
         _enlarge_buffers(sock)
+        with suppress(OSError):
+            # An older kernel gives one datagram at a time.
+            sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IP_PMTUDISC_OMIT)
@@ -86,8 +92,8 @@ class UDPLink:
         self._reactor = reactor
         self._deliver = deliver
         self._is_v6 = sock.family == socket.AF_INET6
-        # The one thing we ask the kernel to tell beside a datagram: where in it our own address stands.
         self._read_at = 0.0
+        # Where in what the kernel tells beside a datagram our own address stands.
         self._local_at = slice(0, 16) if self._is_v6 else slice(4, 8)
 
     @property
@@ -123,11 +129,17 @@ class UDPLink:
         left = BUDGET if now - self._read_at < STREAM_GAP else 1
         self._read_at = now
         try:
-            while left:
-                left -= 1
-                datagram, ancillary, _, address = receive(DATAGRAM_SIZE, _ANCILLARY_SIZE)
-                if datagram:
-                    batch.append((address, ancillary[0][2][local_at] if ancillary else b"", 0, datagram))
+            while left > 0:
+                buffer, ancillary, _, address = receive(LARGEST_READ, _ANCILLARY_SIZE)
+                local, segment = b"", 0
+                for level, _, value in ancillary:
+                    if level == SOL_UDP:
+                        (segment,) = _RECEIVED_SEGMENT.unpack(value)
+                    else:
+                        local = value[local_at]
+                if buffer:
+                    batch.append((address, local, segment, buffer))
+                left -= len(buffer) // segment if segment else 1
         except BlockingIOError:
             pass
         except OSError as error:

@@ -9,7 +9,7 @@ Below the batch there are only plain values: no objects, no logging, no exceptio
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 
 from tvpn.crypto.derive import DataKeys
@@ -17,6 +17,7 @@ from tvpn.crypto.seal import MANY_FAILURES, MOST_FAILURES
 from tvpn.errors import Drop
 from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
 from tvpn.plane.keyslots import KeySlot
+from tvpn.plane.merge import PLAIN, merge
 from tvpn.plane.peer import FLOAT_INTERVAL, PlanePeer, deadline_of
 from tvpn.plane.route import Routes
 from tvpn.plane.verbs import (
@@ -65,6 +66,8 @@ class Userspace:
         self._deadline: float | None = None
         self.strays = Counters.zero()
         """What belonged to no peer."""
+        self.own: Collection[bytes] = ()
+        """This machine's own addresses in the tunnel, packed: streams that end here are merged."""
 
     # The verbs
 
@@ -266,13 +269,14 @@ class Userspace:
             if slot.opener.failed > MANY_FAILURES:
                 self._distrust(peer, slot)
             return
-        newest = packet_id > slot.window.highest
         if not slot.window.accept(packet_id):
             self._reject(peer, place, "data-replayed")
             return
-        if place != peer.endpoint and not self._follow(peer, Endpoint(*place), newest, now):
-            counters.drop("wrong-address")
-            return
+        if place != peer.endpoint:
+            newest = packet_id == slot.window.highest
+            if not self._follow(peer, Endpoint(*place), newest, now):
+                counters.drop("wrong-address")
+                return
         peer.heard = now
         slot.carried += len(plain)
         if slot.carried > slot.most_bytes:
@@ -345,7 +349,7 @@ class Userspace:
             plain = clamp_mss(plain, spec.mss)
         if spec.client_to_client and self._pass_on(peer, plain):
             return
-        self._to_tun.append((b"", plain))
+        self._to_tun.append((PLAIN, plain))
 
     def _pass_on(self, sender: PlanePeer, packet: bytes) -> bool:
         """A packet for another peer goes there; whether that is all that is to be done with it."""
@@ -370,9 +374,9 @@ class Userspace:
 
     def take(self) -> tuple[list[TunPacket], list[Departure]]:
         """What is to be written to the TUN device and sent to the network, once."""
-        taken = self._to_tun, self._to_network
+        packets, departures = self._to_tun, self._to_network
         self._to_tun, self._to_network = [], []
-        return taken
+        return merge(packets, self.own) if len(packets) > 1 else packets, departures
 
     def deadline(self) -> float | None:
         """When ``tick`` is due; may be early, since whatever moves packets only makes it later."""

@@ -26,7 +26,7 @@ class Endpoint(NamedTuple):
 
 #: A network inside the tunnel: its packed first address and its length in bits.
 Network = tuple[bytes, int]
-#: A packet of the TUN device with the virtio header beside it; the header is empty without offloads.
+#: A packet of the TUN device, in front of it the header that tells the kernel whether it stands for many (merge.py).
 TunPacket = tuple[bytes, bytes]
 #: What arrived: (address, local address, segment size or 0, buffer); a buffer holds one datagram or several equal ones.
 Arrival = tuple[Address, bytes, int, bytes]

@@ -119,11 +119,14 @@ class ClientService(Service):
         return login.username, appended if challenge.appended else Answer(login.password, response).encode()
 
     async def _ask(self, text: str, echo: bool) -> str:
-        self._question = Question(self._reactor, clean(text), echo)
+        # One question at a time: a new one takes the place of the one before it.
+        self._withdraw_question()
+        question = self._question = Question(self._reactor, clean(text), echo)
         try:
-            return await self._question.answered
+            return await question.answered
         finally:
-            self._question = None
+            if self._question is question:
+                self._question = None
 
     async def _meet(self, challenge: Challenge) -> None:
         """Call the same remote again, the answer to its challenge instead of the password."""
@@ -131,12 +134,17 @@ class ClientService(Service):
         username = challenge.username or self._login.username
         self._credentials = username, Answer(response=response, state=challenge.state).encode()
         self._next -= 1
-        if self.running:
+        if self.running and challenge.wants_response:
             self._attempt()
+        elif self.running:
+            self._try_again()
 
     async def _answer(self, challenge: Challenge) -> None:
-        self.hub.answer(await self._ask(challenge.text, challenge.echo))
-        self.pump.stir()
+        session = self.hub.session
+        response = await self._ask(challenge.text, challenge.echo)
+        if self.hub.session is session:
+            self.hub.answer(response)
+            self.pump.stir()
 
     def _withdraw_question(self) -> None:
         if self._question is not None:
@@ -197,6 +205,7 @@ class ClientService(Service):
         if isinstance(event, ChallengeAsked) and event.challenge.wants_response:
             ensureDeferred(self._answer(event.challenge)).addErrback(self._stay_silent)
         elif isinstance(event, Connected | Changed):
+            self._withdraw_question()
             self._backoff.reset()
             try:
                 (self._open_tunnel if isinstance(event, Connected) else self._change_tunnel)(event.tunnel)
@@ -231,7 +240,7 @@ class ClientService(Service):
             for route in (*tunnel.routes, *self._routes):
                 netlink.add_route(route, name)
         self.tun.start()
-        self.pump.attach(self.tun)
+        self.pump.attach(self.tun, [interface.ip for interface in (tunnel.ipv4, tunnel.ipv6) if interface is not None])
         addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
         self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
 

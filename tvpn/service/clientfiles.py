@@ -55,12 +55,13 @@ class ClientFiles:
         return replace(verdict, config=config)
 
     def find(self, name: str) -> ClientConfig | None:
-        """What a client of this name gets; None when only those with a file of their own come in and it has none.
+        """What a client of this name gets (one without a name what DEFAULT says); None when only those with a file of
+        their own come in and it has none.
 
         Raises TvpnError for a file that does not read.
         """
         own = file_name(name)
-        text = self._read(own)
+        text = self._read(own) if name else None
         if text is None and self._exclusive:
             return None
         if text is None:

@@ -28,6 +28,8 @@ from twisted.internet.interfaces import IDelayedCall
 from tvpn.hub.event import VerdictRequest
 from tvpn.wire.challenge import Answer, Challenge, encode_page
 
+IN_TIME = 0.9
+"""Of the time there is: a refusal has to reach the client before its own patience ends."""
 QUESTION, PAGE = "crtext", "webauth"
 """What an app announces in IV_SSO."""
 
@@ -38,7 +40,8 @@ class CannotAskError(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks to come in: the name of the certificate, what the person typed, where from, and what the app says.
+    """Who asks to come in: the name of the certificate (with username-as-common-name the user's; empty without any of
+    them), what the person typed, where from, and what the app says.
 
     ``response`` and ``state`` are of a challenge that was answered with the password; ``token`` is what a password of
     ours is: Initial (none), Authenticated, Expired or Invalid.
@@ -96,7 +99,7 @@ class Interview:
         wanted = request.wanted
         typed = Answer.decode(wanted.password)
         self.client = Client(
-            wanted.identity.name, wanted.identity.key, wanted.username, typed.password, typed.response, typed.state,
+            wanted.common_name, wanted.identity.key, wanted.username, typed.password, typed.response, typed.state,
             str(request.endpoint.address[0]), wanted.peer_info, wanted.key_id > 0, wanted.token.value, self,
         )  # fmt: skip
 
@@ -106,7 +109,7 @@ class Interview:
         if not inspect.isawaitable(answer):
             return answer
         # The policy may have a question at once: the clock runs before it does.
-        self._deadline = self._reactor.callLater(seconds, self._give_up)
+        self._deadline = self._reactor.callLater(seconds * IN_TIME, self._give_up)
         try:
             self._waiting = ensureDeferred(answer) if inspect.iscoroutine(answer) else cast("Deferred[object]", answer)
             return await self._waiting
@@ -118,6 +121,11 @@ class Interview:
             if self._deadline is not None and self._deadline.active():
                 self._deadline.cancel()
 
+    def cancel(self) -> None:
+        """The client is gone."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
     def _give_up(self) -> None:
         self._late = True
         if self._waiting is not None:
@@ -127,7 +135,7 @@ class Interview:
         """Have the person do something; everything may take so much longer, within what the protocol allows."""
         left = self._pend(method, seconds)
         if self._deadline is not None and self._deadline.active():
-            self._deadline.reset(left)
+            self._deadline.reset(left * IN_TIME)
 
     async def ask(self, method: str, seconds: int) -> str:
         """The person's answer."""

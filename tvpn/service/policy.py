@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import TimeoutError
+from twisted.internet.task import deferLater
 
 from tvpn.crypto.certificate import Identity
 from tvpn.crypto.token import TokenState
@@ -27,12 +28,16 @@ from tvpn.errors import TvpnError
 from tvpn.hub.event import VerdictRequest
 from tvpn.hub.rules import Verdict
 from tvpn.service.clientfiles import ClientFiles
+from tvpn.service.guesses import Guesses
 from tvpn.service.interview import Authenticate, CannotAskError, Client, Interview
 from tvpn.store.database import Cursor, Database
 from tvpn.store.device import find_by_serial
 from tvpn.wire.challenge import Challenge
+from tvpn.wire.message import LONGEST_INFO
 
 ACCEPTED = Verdict(accepted=True)
+REFUSAL = 1.0
+"""Seconds after which a wrong password is refused, however soon the policy knew: how long it took tells nothing."""
 #: hub.pend: a member's number, the method, seconds -> seconds that are left.
 Pend = Callable[[int, str, int], float]
 
@@ -84,6 +89,7 @@ class Policy:
         self._judges_tokens = judges_tokens
         self._client_files = client_files
         self._interviews: dict[int, Interview] = {}
+        self._guesses = Guesses()
 
     async def authenticate(self, request: VerdictRequest, pend: Pend) -> Verdict:
         """May this client come in, or stay at its renegotiation? Anything that goes wrong is a no."""
@@ -92,10 +98,34 @@ class Policy:
             verdict = await self._database.run(judge_device, wanted.identity, self._allow_list)
         known = wanted.token is TokenState.AUTHENTICATED and not self._judges_tokens
         if verdict.accepted and self._authenticate is not None and not known:
-            verdict = await self._interview(self._authenticate, request, pend)
+            verdict = await self._judge_password(self._authenticate, request, pend)
         if verdict.accepted and self._client_files is not None and wanted.key_id == 0:
-            verdict = self._client_files.grant(verdict, wanted.identity.name)
+            verdict = self._client_files.grant(verdict, wanted.common_name)
         return verdict
+
+    async def _judge_password(self, authenticate: Authenticate, request: VerdictRequest, pend: Pend) -> Verdict:
+        """The policy's word, unless this source has guessed too often."""
+        wanted, address, began = request.wanted, request.endpoint.address, self._now()
+        who = wanted.username or wanted.identity.key
+        if not wanted.password:
+            return await self._interview(authenticate, request, pend)
+        if self._guesses.is_banned(address, who, began):
+            reason = f"{wanted.identity.name}: too many wrong passwords for user {wanted.username!r}"
+            verdict = Verdict(False, reason, "too many attempts; try again later")
+        else:
+            # It counts from the start: many at once are many, too.
+            self._guesses.was_wrong(address, who, began)
+            verdict = await self._interview(authenticate, request, pend)
+            if verdict.accepted:
+                self._guesses.was_right(address, who)
+            elif not verdict.guess:
+                self._guesses.was_none(address, who)
+        if not verdict.accepted and self._reactor is not None:
+            await deferLater(self._reactor, max(began + REFUSAL - self._now(), 0.0))
+        return verdict
+
+    def _now(self) -> float:
+        return 0.0 if self._reactor is None else float(self._reactor.seconds())
 
     async def _interview(self, authenticate: Authenticate, request: VerdictRequest, pend: Pend) -> Verdict:
         member, name = request.member, request.wanted.identity.name
@@ -113,22 +143,34 @@ class Policy:
                 del self._interviews[member]
         return _verdict_of(answer, interview.client)
 
+    def forget(self, member: int) -> None:
+        """This client is gone: nobody waits for its answers any more."""
+        if member in self._interviews:
+            self._interviews.pop(member).cancel()
+
     def respond(self, member: int, text: str) -> None:
         """This client has answered the question it was asked."""
         if member in self._interviews:
             self._interviews[member].respond(text)
 
 
+def _fit(told: str) -> str:
+    """What a client can be told; raises ValueError."""
+    if not told.isprintable() or len(told.encode()) > LONGEST_INFO:
+        raise ValueError(f"what the policy tells a client has control characters or more than {LONGEST_INFO} bytes")
+    return told
+
+
 def _verdict_of(answer: object, client: Client) -> Verdict:
     if answer is True:
         return ACCEPTED
     if answer is False:
-        return Verdict(False, f"{client.name}: refused by the policy")
+        return Verdict(False, f"{client.name}: refused by the policy", guess=True)
     if isinstance(answer, Challenge):
-        told = replace(answer, username=client.username).encode_refusal()
+        told = _fit(replace(answer, username=client.username).encode_refusal())
         return Verdict(False, f"{client.name}: has to answer {answer.text!r}", told)
-    if isinstance(answer, str) and answer.isprintable():
-        return Verdict(False, f"{client.name}: refused by the policy: {answer}", answer)
+    if isinstance(answer, str):
+        return Verdict(False, f"{client.name}: refused by the policy: {answer}", _fit(answer), guess=True)
     raise TypeError(
         f"the policy must answer True, False, a text for the client or a Challenge, not {type(answer).__name__}"
     )

@@ -10,14 +10,14 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IP
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from tvpn.config.kind import Topology
 from tvpn.errors import TvpnError
-from tvpn.hub.event import HubEvent, Leased, ResponseGiven, VerdictRequest
+from tvpn.hub.event import HubEvent, Leased, Left, ResponseGiven, VerdictRequest
 from tvpn.hub.rules import Verdict
 from tvpn.hub.server import ServerHub
 from tvpn.net.clock import now, wall
@@ -151,7 +151,7 @@ class ServerService(Service):
                 self.links.append(UDPLink(opened, self._reactor, self.pump.from_network))
         descriptor, name = open_tun(plan.name)
         self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished)
-        self.pump.attach(self.tun)
+        self.pump.attach(self.tun, [interface.ip for interface in plan.interfaces()])
         with Netlink() as netlink:
             netlink.set_up(name, plan.mtu, *plan.interfaces(), other_end=plan.other_end())
             for route in (*plan.networks(), *plan.routes):
@@ -225,6 +225,8 @@ class ServerService(Service):
     def _tell(self, event: HubEvent) -> None:
         if isinstance(event, VerdictRequest):
             ensureDeferred(self._judge(event)).addErrback(self._judge_failed, event)
+        elif isinstance(event, Left):
+            self._policy.forget(event.member)
         elif isinstance(event, ResponseGiven):
             self._policy.respond(event.member, event.text)
         elif isinstance(event, Leased) and self._database is not None:
@@ -244,6 +246,9 @@ class ServerService(Service):
         return left
 
     def _judge_failed(self, failure: Any, request: VerdictRequest) -> None:
+        if failure.check(CancelledError):
+            # The client is gone.
+            return
         self._log.failure("the verdict on {name} failed: refused", failure, name=request.wanted.identity.name)
         self._answer(request, Verdict(False, "the verdict failed", "try again later", temporary=True))
 
@@ -252,6 +257,11 @@ class ServerService(Service):
         self.pump.stir()
 
     # From the manhole
+
+    def disconnect(self, client: int, reason: str = "", halt: bool = False) -> None:
+        """End a client's session, as in ``hub.disconnect``, at once."""
+        self.hub.disconnect(client, reason, now(), halt)
+        self.pump.stir()
 
     def push_update(self, *changes: str, client: int | None = None) -> list[str]:
         """Change what clients were pushed, as in ``hub.push_update``, at once."""

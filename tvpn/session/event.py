@@ -22,6 +22,13 @@ class VerdictWanted:
     peer_info: Mapping[str, str]
     token: TokenState = TokenState.INITIAL
     """What the password is if it is a token of ours."""
+    certified: bool = True
+    """The name is the certificate's, or a user name that counts as much; not just what somebody says."""
+
+    @property
+    def common_name(self) -> str:
+        """What counts as OpenVPN's common name, empty without."""
+        return self.identity.name if self.certified else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +62,16 @@ class KeyRetired:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """The server's options, whole: the client is admitted."""
+    """The server's options, whole: the client is admitted. A token may be among them."""
 
-    options: tuple[str, ...]
+    options: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Updated:
     """The server has changed what it pushed: the options as they are now, whole."""
 
-    options: tuple[str, ...]
+    options: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class KeyExchange:
                 self._read(ready, messages, now)
         except PeerError as error:
             self.broken = error
+        self.broken = self.broken or self._tls.broken
         return messages
 
     def _read(self, packet: ControlPacket, messages: list[str], now: float) -> None:
@@ -114,6 +115,7 @@ class KeyExchange:
         """One control message, a record of its own; before the key exchange it waits."""
         if self._spoken:
             self._tls.send(encode_message(text))
+            self.broken = self.broken or self._tls.broken
         else:
             self._pending.append(text)
 

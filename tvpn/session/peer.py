@@ -260,6 +260,9 @@ class Session:
     def send_message(self, text: str) -> None:
         """One control message under the newest key's TLS session."""
         self._exchange.send_message(text)
+        if self._exchange.broken is not None and self.stage is not Stage.LINGERING:
+            self._end(str(self._exchange.broken))
+            self._become(self._life.broke)
 
     def transmit(self, now: float) -> list[bytes]:
         """The datagrams to send now."""
@@ -313,7 +316,7 @@ class Session:
         if self._retire is None:
             return
         old = self._retire[1]
-        if self._chosen == old and self._derived in (None, old):
+        if self._chosen == old and (self._derived in (None, old) or not self._decided):
             self._retire = (now + SHORTEST_INTERVAL, old)
             return
         if self._chosen == old and self._derived is not None:

@@ -22,6 +22,7 @@ from tvpn.wire.message import (
     INFO_PRE,
     PUSH_REQUEST,
     encode_auth_failed,
+    encode_halt,
     encode_info,
     encode_push_reply,
     encode_push_update,
@@ -77,7 +78,8 @@ class ServerSession(Session):
         self.identity = identity
         self.username = remote.username
         self.peer_info = decode_peer_info(remote.peer_info)
-        wanted = VerdictWanted(exchange.key_id, identity, remote.username, remote.password, self.peer_info, token)
+        wanted = VerdictWanted(exchange.key_id, identity, remote.username, remote.password, self.peer_info, token,
+                               bool(identity.issuer) or self.terms.username_as_common_name)  # fmt: skip
         self._events.append(wanted)
 
     def _identify(self, exchange: KeyExchange, remote: KeyExchangeMessage) -> Identity:
@@ -159,7 +161,11 @@ class ServerSession(Session):
             return []
         self._token = rules.renew(self._token, self.terms.wall(), self.terms.random)
         self._renew_token_at = now + rules.renewal
-        return [f"auth-token {rules.secret.encode(self.username, self._token)}"]
+        option = f"auth-token {rules.secret.encode(self.username, self._token)}"
+        if self._push is not None:
+            # Who asks for the push again is not to get a token of long ago.
+            self._push = [option if each.startswith("auth-token ") else each for each in self._push]
+        return [option]
 
     def pend(self, method: str, seconds: int, now: float) -> float:
         """While the verdict is out, have the person at the client do something; the seconds that it may take now.
@@ -193,6 +199,13 @@ class ServerSession(Session):
     def _decided(self) -> bool:
         return super()._decided and not self._under_verdict
 
+    def _time_out(self, now: float) -> None:
+        if self._under_verdict and self.stage in (Stage.JUDGING, Stage.ADMITTED):
+            reason = f"the verdict did not finish within {self._give_up_at() - self._exchange.started:g} seconds"
+            self.refuse(reason, "try again later", now, temporary=True)
+        else:
+            super()._time_out(now)
+
     def refuse(self, reason: str, told: str | None, now: float, temporary: bool = False) -> None:
         """The verdict is no: the client reads ``told``, we linger so that it can. ``temporary``: it may try again."""
         if self.stage in (Stage.JUDGING, Stage.ADMITTED):
@@ -202,11 +215,11 @@ class ServerSession(Session):
             self._end(reason, retry=False)
             self._become(self._life.refused, now)
 
-    def restart(self, reason: str, now: float) -> None:
-        """Tell an admitted client that we go away and that it may keep its passwords."""
+    def dismiss(self, reason: str, now: float, halt: bool = False) -> None:
+        """Tell an admitted client that this is the end: it may come back and keep its passwords, or (``halt``) not."""
         if self.stage is Stage.ADMITTED:
-            self.send_message(encode_restart(reason))
-            self._end(reason)
+            self.send_message(encode_halt(reason) if halt else encode_restart(reason))
+        self._end(reason)
         self._become(self._life.left, now)
 
     def update(self, changes: Sequence[str]) -> bool:

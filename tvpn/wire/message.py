@@ -118,6 +118,11 @@ def encode_restart(reason: str = "") -> str:
     return f"{RESTART},[P]:{reason}"
 
 
+def encode_halt(reason: str = "") -> str:
+    """The client is not to come back by itself."""
+    return f"{HALT},{reason}" if reason else HALT
+
+
 def encode_info(text: str) -> str:
     """Something for the user; raises ValueError for what is no single line."""
     if not text.isprintable() or len(text.encode()) > LONGEST_INFO:

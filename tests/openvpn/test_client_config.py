@@ -114,7 +114,7 @@ class ClientConfigTests(SynchronousTestCase):
             write(lab, "alice", "ifconfig-push 10.99.0.77 255.255.255.0", "up /bin/sh")
             broken = lab.spawn("client", "openvpn", str(ends.client_config()), name="broken")
             broken.wait_for("AUTH_FAILED,TEMP:the server's file for you is wrong")
-            server.wait_for(f"alice: {path}:2: up: cannot stand in a client's file")
+            server.wait_for(f"{path}:2: up: cannot stand in a client's file")
             write(lab, "alice", "ifconfig-push 10.99.0.77 255.255.255.0")
             broken.wait_for("Initialization Sequence Completed", 30)
             self.assertEqual(lab.ping("client", INNER_V4), 3, broken.output[-3000:])

@@ -53,7 +53,7 @@ class PasswordTests(SynchronousTestCase):
             server = self._serve(lab, ends)
             wrong = lab.spawn("client", "openvpn", str(_with_password(ends.client_config(), "wrong")), name="wrong")
             wrong.wait_for("AUTH_FAILED,user name or password is wrong", 15)
-            server.wait_for("did not get in: alice: refused by the policy: user name or password is wrong", 5)
+            server.wait_for("did not get in: refused by the policy: user name or password is wrong", 5)
             wrong.stop()
             client = lab.spawn("client", "openvpn", str(_with_password(ends.client_config(), "right")), name="right")
             client.wait_for("Initialization Sequence Completed", 15)

@@ -184,10 +184,7 @@ class Userspace:
             mss = spec.mss
             if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
                 packet = clamp_mss(packet, mss)
-            if number in batches:
-                batches[number].append(packet)
-            else:
-                batches[number] = [packet]
+            batches.setdefault(number, []).append(packet)
         self._send(batches, now)
 
     def _send(self, batches: dict[int, list[bytes]], now: float) -> None:

@@ -15,7 +15,8 @@ from tvpn.hub.client import Backoff
 from tvpn.hub.event import Connected, Disconnected
 from tvpn.hub.pushed import Tunnel
 from tvpn.plane.userspace import Userspace
-from tvpn.service import client
+from tvpn.service import attachment, client
+from tvpn.service.attachment import MachineAttachment
 from tvpn.service.client import ClientService, Login, resolve
 
 REMOTES = [("udp", "one.example", 1194, 0), ("udp", "two.example", 1195, 4)]
@@ -51,8 +52,9 @@ class ServiceCase(SynchronousTestCase):
         self.patch(client, "deferToThread", execute)
         self.patch(client, "resolve", self.resolve)
         self.patch(client, "fail", lambda reactor, sentence: self.failed.append(sentence))
+        self.attachment = MachineAttachment(self.reactor, "tun", 1500, [])
         self.service = ClientService(
-            self.reactor, self.hub, Userspace(), REMOTES, "tun", 1500, Backoff(1, 4), [], Login()
+            self.reactor, self.hub, Userspace(), REMOTES, self.attachment, Backoff(1, 4), Login()
         )  # type: ignore[arg-type]
         log = self.service._log = mock.Mock()
         for level in ("info", "warn", "failure"):
@@ -113,7 +115,7 @@ class RemoteTests(ServiceCase):
         """A device that cannot be made ends the service with its sentence, not with a traceback."""
         error = TvpnError("there is no /dev/net/tun")
         self.service.startService()
-        with mock.patch.object(client, "open_tun", side_effect=error):
+        with mock.patch.object(attachment, "open_tun", side_effect=error):
             self.service._tell(Connected(Tunnel()))
         self.assertEqual(self.failed, ["there is no /dev/net/tun"])
 

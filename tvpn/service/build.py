@@ -27,6 +27,7 @@ from tvpn.net.share import Share
 from tvpn.net.terminal import has_terminal
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
+from tvpn.service.attachment import MachineAttachment
 from tvpn.service.client import ClientService, Login
 from tvpn.service.clientfiles import ClientFiles
 from tvpn.service.policy import Policy, load_policy
@@ -190,7 +191,8 @@ def build_client(settings: Settings, reactor: Any) -> ClientService:
         raise ConfigError(message, file=settings.source, option="static-challenge")
     login = Login(terms.username, terms.password, settings.auth.static_challenge)
     backoff = Backoff(*transport.connect_retry)
-    return ClientService(reactor, hub, plane, remotes, tunnel.dev, tunnel.tun_mtu, backoff, routes, login)
+    attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, routes)
+    return ClientService(reactor, hub, plane, remotes, attachment, backoff, login)
 
 
 def _build_manhole(settings: Settings, reactor: Any, vpn: ServerService | ClientService, state: State | None) -> Any:

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, cast
 
 from twisted.application.service import Service
@@ -24,14 +23,13 @@ from tvpn.hub.client import Backoff, ClientHub
 from tvpn.hub.event import ChallengeAsked, Changed, Connected, Disconnected, HubEvent
 from tvpn.hub.pushed import Tunnel
 from tvpn.net.clock import now
-from tvpn.net.netlink import Netlink
 from tvpn.net.pump import Pump
 from tvpn.net.tcp import TCPFactory, TCPLink
 from tvpn.net.terminal import Question
-from tvpn.net.tun import TunDevice, open_tun
 from tvpn.net.udp import UDPLink, open_udp
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Address, Endpoint
+from tvpn.service.attachment import Attachment
 from tvpn.service.ending import fail
 from tvpn.service.narrator import clean, sentence
 from tvpn.wire.challenge import Answer, Challenge
@@ -57,26 +55,21 @@ class ClientService(Service):
     name = "vpn"
 
     def __init__(
-        self, reactor: Any, hub: ClientHub, plane: Userspace, remotes: Sequence[tuple[str, str, int, int]], device: str,
-        mtu: int, backoff: Backoff, routes: Sequence[IPv4Network | IPv6Network], login: Login,
+        self, reactor: Any, hub: ClientHub, plane: Userspace, remotes: Sequence[tuple[str, str, int, int]],
+        attachment: Attachment, backoff: Backoff, login: Login,
     ) -> None:  # fmt: skip
         self.hub = hub
         self.plane = plane
         self.pump = Pump(plane, hub, reactor, now, self._tell)
         self.link: UDPLink | TCPLink | None = None
-        self.tun: TunDevice | None = None
-        self.tunnel: Tunnel | None = None
+        self.attachment = attachment
         self._reactor = reactor
         self._remotes = remotes
         self._next = 0
-        self._device = device
-        self._mtu = mtu
         self._backoff = backoff
-        self._routes = routes
         self._login = login
         self._credentials: tuple[str, str] | None = None
         self._question: Question | None = None
-        self._bypass: IPv4Network | IPv6Network | None = None
         self._retry: IDelayedCall | None = None
 
     def startService(self) -> None:
@@ -208,14 +201,12 @@ class ClientService(Service):
             self._withdraw_question()
             self._backoff.reset()
             try:
-                (self._open_tunnel if isinstance(event, Connected) else self._change_tunnel)(event.tunnel)
+                self._open_tunnel(event.tunnel)
             except TvpnError as error:
                 fail(self._reactor, str(error))
         elif isinstance(event, Disconnected) and self.running:
             self._withdraw_question()
-            if self.tunnel is not None and self.tunnel.redirects:
-                # Everything goes into the tunnel but the server it led to: the next one could not be found or reached.
-                self._close_tunnel()
+            self.attachment.lose()
             if event.challenge is not None:
                 ensureDeferred(self._meet(event.challenge)).addErrback(self._stay_silent)
             elif event.retry:
@@ -226,59 +217,9 @@ class ClientService(Service):
     # The tunnel
 
     def _open_tunnel(self, tunnel: Tunnel) -> None:
-        """The device with what was pushed; an unchanged push leaves it alone."""
-        if self.tun is not None and self.tunnel == tunnel:
-            return
-        self._close_tunnel()
-        mtu = tunnel.mtu or self._mtu
-        descriptor, name = open_tun(self._device)
-        self.tun = TunDevice(descriptor, name, mtu, self._reactor, self.pump.from_tun, self._vanished)
-        self.tunnel = tunnel
-        with Netlink() as netlink:
-            netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
-            self._redirect(netlink, tunnel)
-            for route in (*tunnel.routes, *self._routes):
-                netlink.add_route(route, name)
-        self.tun.start()
-        self.pump.attach(self.tun, [interface.ip for interface in (tunnel.ipv4, tunnel.ipv6) if interface is not None])
-        addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
-        self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
-
-    def _change_tunnel(self, tunnel: Tunnel) -> None:
-        """What the server has changed: other routes in place, another address or size with a new device."""
-        before = self.tunnel
-        if self.tun is None or before is None or before.device != tunnel.device:
-            self._open_tunnel(tunnel)
-            return
-        self.tunnel = tunnel
-        # The network of the device's own address came with that, and stays.
-        own = {address.network for address in (tunnel.ipv4, tunnel.ipv6) if address is not None}
-        had, wanted = ({*own, *each.routes, *self._routes} for each in (before, tunnel))
-        with Netlink() as netlink:
-            self._redirect(netlink, tunnel)
-            for route in wanted - had:
-                netlink.add_route(route, self.tun.name)
-            for route in had - wanted:
-                netlink.remove_route(route, self.tun.name)
-        if not tunnel.redirects:
-            self._end_bypass()
-
-    def _redirect(self, netlink: Netlink, tunnel: Tunnel) -> None:
-        """Where all goes into the tunnel, the server itself is reached past it."""
-        if tunnel.redirects and self._bypass is None and self.hub.endpoint is not None:
-            self._bypass = netlink.add_bypass(ip_address(str(self.hub.endpoint.address[0]).partition("%")[0]))
-
-    def _close_tunnel(self) -> None:
-        if self.tun is not None:
-            self.tun.close()
-            self.tun = None
-        self._end_bypass()
-
-    def _end_bypass(self) -> None:
-        if self._bypass is not None:
-            with Netlink() as netlink:
-                netlink.remove_route(self._bypass)
-            self._bypass = None
+        if self.hub.endpoint is not None:
+            tun = self.attachment.open(tunnel, self.hub.endpoint.address, self.pump.from_tun, self._vanished)
+            self.pump.attach(tun, [own.ip for own in (tunnel.ipv4, tunnel.ipv6) if own is not None])
 
     def _vanished(self, reason: str) -> None:
         fail(self._reactor, f"{reason}; the client stops")
@@ -300,7 +241,7 @@ class ClientService(Service):
         while session is not None and not session.settled and now() < until:
             await deferLater(self._reactor, 0.05)
         self.pump.stop()
-        self._close_tunnel()
+        self.attachment.close()
         self._close_link()
         self._log.info("stopped")
 

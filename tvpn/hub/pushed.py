@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from typing import TypeVar
 
 MOST_ROUTES = 1024
 SMALLEST_MTU, LARGEST_MTU = 100, 1600
@@ -20,6 +21,7 @@ _SILENT = frozenset(
     {"peer-id", "cipher", "comp-lzo", "compress", "protocol-flags", "key-derivation", "push-continuation", "tun-ipv6",
      "auth-token", "auth-token-user", "register-dns", "block-outside-dns", "persist-key", "persist-tun"}
 )  # fmt: skip
+Interface = TypeVar("Interface", IPv4Interface, IPv6Interface)
 
 
 @dataclass(slots=True)
@@ -84,13 +86,22 @@ def _topology(tunnel: Tunnel, values: list[str]) -> None:
 def _ifconfig(tunnel: Tunnel, values: list[str]) -> None:
     # Without a word about it stock means net30; an address behind 255 can only be a mask.
     if tunnel.topology == "subnet" or values[1].startswith("255."):
-        tunnel.ipv4, tunnel.other_end = IPv4Interface(f"{values[0]}/{values[1]}"), None
+        tunnel.ipv4, tunnel.other_end = _of_one_host(IPv4Interface(f"{values[0]}/{values[1]}")), None
     else:
-        tunnel.ipv4, tunnel.other_end = IPv4Interface(f"{IPv4Address(values[0])}/32"), IPv4Address(values[1])
+        pair = [_of_one_host(IPv4Interface(IPv4Address(value))) for value in values[:2]]
+        tunnel.ipv4, tunnel.other_end = pair[0], pair[1].ip
 
 
 def _ifconfig_ipv6(tunnel: Tunnel, values: list[str]) -> None:
-    tunnel.ipv6 = IPv6Interface(values[0])
+    tunnel.ipv6 = _of_one_host(IPv6Interface(values[0]))
+
+
+def _of_one_host(address: Interface) -> Interface:
+    """The same address; ValueError for what no host in a tunnel can have."""
+    own = address.ip
+    if own.is_multicast or own.is_loopback or own.is_unspecified or own == IPv4Address("255.255.255.255"):
+        raise ValueError("not an address of one host")
+    return address
 
 
 def _route(tunnel: Tunnel, values: list[str]) -> None:

@@ -91,7 +91,7 @@ class MachineAttachment:
             self._bypass = netlink.add_bypass(ip_address(str(server[0]).partition("%")[0]))
 
     def lose(self) -> None:
-        """Where everything went into the tunnel but the server it led to, the next one could not be found or reached."""
+        """Where everything but the server went into the tunnel, the next one could not be found or reached."""
         if self.tunnel is not None and self.tunnel.redirects:
             self.close()
 

@@ -151,7 +151,7 @@ class SafetyTests(ShapeTestCase):
             self.assertEqual(list(compared_secrets(ast.parse(text))), [], text)
 
     def test_no_shell(self) -> None:
-        """No program is run through a shell, and no text is run as a program."""
+        """M-03: no program is run through a shell, and no text is run as a program."""
         complaints = []
         for _, path, tree in sources():
             for node in ast.walk(tree):

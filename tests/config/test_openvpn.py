@@ -171,6 +171,15 @@ class Verification(ConfigCase):
         self.assertEqual((tls.remote_cert_ku, tls.remote_cert_eku), ((0xA0, 0x88), "1.3.6.1.5.5.7.3.1"))
         self.assertEqual(tls.crl_verify and tls.crl_verify.text, PEM)
 
+    def test_whoever_may_be_the_server(self) -> None:
+        """M-12: a profile that would take any client of its CA for the server is warned of, with the remedy."""
+        self.identity()
+        profile = IDENTITY + "client\nremote a\n"
+        self.assertIn("may pose as the server; add remote-cert-tls server", str(self.load(profile, "a.ovpn").warnings))
+        pinned = "peer-fingerprint " + ":".join(["0a"] * 32)
+        for line in ("remote-cert-tls server", pinned):
+            self.assertNotIn("may pose", str(self.load(f"{profile}{line}\n", "a.ovpn").warnings))
+
     def test_fingerprints(self) -> None:
         """peer-fingerprint stands behind the word, as often as wanted, or in a block with comments; no CA is needed."""
         self.identity()

@@ -35,7 +35,7 @@ class UpdateTests(SynchronousTestCase):
         self.assertEqual(updated(OLD, ["-keepalive"]), [*OLD[:4], *OLD[6:]])
 
     def test_cannot_change(self) -> None:
-        """What cannot change in place asks for a new connection, marked optional it is skipped."""
+        """M-05: what cannot change in place asks for a new connection, marked optional it is skipped."""
         for word in ("bogus 1", "cipher AES-128-GCM", "peer-id 7", "up /bin/sh", "auth-token x", "routes 10.0.0.0",
                      "-peer-id", "-route 10.1.0.0", "", "-", "--route"):  # fmt: skip
             self.assertRaises(PeerError, updated, OLD, ["route 10.9.0.0", word])
@@ -48,7 +48,7 @@ class UpdateTests(SynchronousTestCase):
         "{}{} {}".format, st.sampled_from(["", "-", "?", "-?"]), st.sampled_from([*sorted(UPDATABLE), "ping", "x"]),
         st.text(max_size=5)), max_size=8))  # fmt: skip
     def test_garbage(self, changes: list[str]) -> None:
-        """Any changes leave a list without their marks, or ask for a new connection."""
+        """M-05: any changes leave a list without their marks, or ask for a new connection."""
         try:
             result = updated(OLD, changes)
         except PeerError:

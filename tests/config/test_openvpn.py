@@ -174,7 +174,7 @@ class Verification(ConfigCase):
     def test_whoever_may_be_the_server(self) -> None:
         """M-12: a profile that would take any client of its CA for the server is warned of, with the remedy."""
         self.identity()
-        profile = IDENTITY + "client\nremote a\n"
+        profile = IDENTITY.replace("remote-cert-tls server\n", "client\nremote a\n")
         self.assertIn("may pose as the server; add remote-cert-tls server", str(self.load(profile, "a.ovpn").warnings))
         pinned = "peer-fingerprint " + ":".join(["0a"] * 32)
         for line in ("remote-cert-tls server", pinned):

@@ -10,31 +10,19 @@ from twisted.internet.defer import Deferred, execute
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tvpn.config.address import Remote
 from tvpn.errors import TvpnError
 from tvpn.hub.client import Backoff
 from tvpn.hub.event import Connected, Disconnected
 from tvpn.hub.pushed import Tunnel
 from tvpn.plane.userspace import Userspace
-from tvpn.service import attachment, client
+from tvpn.service import attachment, caller, client
 from tvpn.service.attachment import MachineAttachment
-from tvpn.service.client import ClientService, Login, resolve
+from tvpn.service.client import ClientService
+from tvpn.service.login import Login
+from tvpn.service.progress import Calling, Progress, Waiting
 
-REMOTES = [("udp", "one.example", 1194, 0), ("udp", "two.example", 1195, 4)]
-
-
-class ResolveTests(SynchronousTestCase):
-    """Names to addresses."""
-
-    def test_literal(self) -> None:
-        """An address is itself, of its own family."""
-        self.assertEqual(resolve("192.0.2.1", 1194, 0, 3), (socket.AF_INET, ("192.0.2.1", 1194)))
-        self.assertEqual(resolve("2001:db8::1", 443, 6, 0), (socket.AF_INET6, ("2001:db8::1", 443, 0, 0)))
-
-    def test_wrong_family(self) -> None:
-        """An address of the family that was not asked for is a sentence with the name."""
-        for host, family in (("192.0.2.1", 6), ("2001:db8::1", 4)):
-            error = self.assertRaises(TvpnError, resolve, host, 1194, family, 0)
-            self.assertIn(f"cannot find the address of {host}: ", str(error))
+REMOTES = [Remote("one.example", 1194, 0, "udp"), Remote("two.example", 1195, 4, "udp")]
 
 
 class ServiceCase(SynchronousTestCase):
@@ -49,17 +37,19 @@ class ServiceCase(SynchronousTestCase):
         self.known = {"one.example": "192.0.2.1", "two.example": "192.0.2.2"}
         self.logged: list[str] = []
         self.failed: list[str] = []
-        self.patch(client, "deferToThread", execute)
-        self.patch(client, "resolve", self.resolve)
+        self.patch(caller, "deferToThread", execute)
+        self.patch(caller, "resolve", self.resolve)
         self.patch(client, "fail", lambda reactor, sentence: self.failed.append(sentence))
         self.attachment = MachineAttachment(self.reactor, "tun", 1500, [])
         self.service = ClientService(
-            self.reactor, self.hub, Userspace(), REMOTES, self.attachment, Backoff(1, 4), Login()
+            self.reactor, self.hub, Userspace(), REMOTES, self.attachment, Backoff(1, 4), Login(self.reactor)
         )  # type: ignore[arg-type]
         log = self.service._log = mock.Mock()
         for level in ("info", "warn", "failure"):
             getattr(log, level).side_effect = lambda text, *_, **values: self.logged.append(text.format(**values))
-        self.service._open_socket = mock.Mock()  # type: ignore[method-assign]
+        self.service.caller._open_socket = mock.Mock()  # type: ignore[method-assign]
+        self.seen: list[Progress] = []
+        self.service.watchers.append(self.seen.append)
 
     def resolve(self, host: str, port: int, family: int, attempt: int) -> tuple[int, Any]:
         self.resolved.append((host, port, family))
@@ -80,7 +70,7 @@ class RemoteTests(ServiceCase):
         self.service.startService()
         delays = []
         for _ in range(4):
-            self.service._tell(Disconnected("no answer", True))
+            self.service._follow(Disconnected("no answer", True))
             [retry] = self.reactor.getDelayedCalls()
             delays.append(retry.getTime() - self.reactor.seconds())
             self.reactor.advance(delays[-1])
@@ -97,17 +87,24 @@ class RemoteTests(ServiceCase):
         self.reactor.advance(1)
         self.assertEqual(self.called(), ["192.0.2.2"])
 
+    def test_watched(self) -> None:
+        """Watchers hear each call and each pause."""
+        self.service.startService()
+        self.service._follow(Disconnected("no answer", True))
+        calling = Calling("one.example", "192.0.2.1", "udp", 1194)
+        self.assertEqual(self.seen, [calling, Disconnected("no answer", True), Waiting(1)])
+
     def test_one_retry(self) -> None:
         """Two reasons to try again are one try."""
         self.service.startService()
         for _ in range(2):
-            self.service._tell(Disconnected("no answer", True))
+            self.service._follow(Disconnected("no answer", True))
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
 
     def test_refused(self) -> None:
         """What makes no sense to try again ends the service with the reason."""
         self.service.startService()
-        self.service._tell(Disconnected("the server refused us: revoked", False))
+        self.service._follow(Disconnected("the server refused us: revoked", False))
         self.assertEqual(self.failed, ["gave up: the server refused us: revoked"])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -116,7 +113,7 @@ class RemoteTests(ServiceCase):
         error = TvpnError("there is no /dev/net/tun")
         self.service.startService()
         with mock.patch.object(attachment, "open_tun", side_effect=error):
-            self.service._tell(Connected(Tunnel()))
+            self.service._follow(Connected(Tunnel()))
         self.assertEqual(self.failed, ["there is no /dev/net/tun"])
 
 
@@ -126,7 +123,7 @@ class StopTests(ServiceCase):
     def test_stopped(self) -> None:
         """A stopped client tries no more: neither a retry that waits nor a lookup that comes late."""
         self.service.startService()
-        self.service._tell(Disconnected("no answer", True))
+        self.service._follow(Disconnected("no answer", True))
         stopped = self.service.stopService()
         self.assertIsNone(self.successResultOf(stopped))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -135,7 +132,7 @@ class StopTests(ServiceCase):
     def test_late_lookup(self) -> None:
         """A name that is found after the stop is not called."""
         answer: Deferred[Any] = Deferred()
-        self.patch(client, "deferToThread", lambda *_: answer)
+        self.patch(caller, "deferToThread", lambda *_: answer)
         self.service.startService()
         self.service.stopService()
         answer.callback((socket.AF_INET, ("192.0.2.1", 1194)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.session.script import ScriptTestCase
-from tvpn.session.event import KeyChosen, KeysDerived, Pushed, TokenGiven
+from tvpn.session.event import KeyChosen, KeysDerived, Pushed, Reached, Step, TokenGiven
 from tvpn.session.renegotiation import Limits
 
 #: A client's way in, up to where data could flow: everything said is acked.
@@ -417,8 +417,9 @@ class EndScripts(ScriptTestCase):
                     > ACK acks 4,3,2,1,0
                +90s stage admitted
         """)
-        kinds = [type(event) for event in self.session.take_events()]
-        self.assertEqual(kinds, [Pushed, KeysDerived, KeyChosen, TokenGiven])
+        events = self.session.take_events()
+        self.assertEqual(events[:3], [Reached(Step.ANSWERED), Reached(Step.SECURED), Reached(Step.KEYED)])
+        self.assertEqual([type(event) for event in events[3:]], [Pushed, KeysDerived, KeyChosen, TokenGiven])
 
     def test_server_says_goodbye(self) -> None:
         """A client that is told to go acks it and lingers, and asks for nothing more."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ClientKey
 from tvpn.crypto.wrap import EARLY_NEGOTIATION_START, Envelope, TLSCrypt, Wrapping
 from tvpn.errors import Drop
-from tvpn.hub.event import Announced, ChallengeAsked, Changed, Connected, Disconnected, HubEvent, PageAsked
+from tvpn.hub.event import Advanced, Announced, ChallengeAsked, Changed, Connected, Disconnected, HubEvent, PageAsked
 from tvpn.hub.pushed import Tunnel, read_pushed
 from tvpn.hub.rules import inner_mss
 from tvpn.plane.verbs import Endpoint, Gone, NearlySpent, Opened, PeerExit, PeerSpec, Plane, PlaneEvent
@@ -22,6 +22,7 @@ from tvpn.session.event import (
     PageWanted,
     Pushed,
     Questioned,
+    Reached,
     TokenGiven,
     TokenRefused,
     Updated,
@@ -163,6 +164,8 @@ class ClientHub:
             tunnel = read_pushed(event.options)
             self._plane.retime(SERVER, *self._timers(tunnel), now)
             self._events.append(Changed(tunnel))
+        elif isinstance(event, Reached):
+            self._events.append(Advanced(event.step))
         elif isinstance(event, Informed):
             self._events.append(Announced(event.text))
         elif isinstance(event, KeysDerived):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tvpn.hub.pushed import Tunnel
 from tvpn.plane.verbs import Endpoint
-from tvpn.session.event import VerdictWanted
+from tvpn.session.event import Step, VerdictWanted
 from tvpn.wire.challenge import Challenge
 
 
@@ -82,6 +82,13 @@ class HangUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Advanced:
+    """Our client's connection has come one step further."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """Our client is admitted and has been told this."""
 
@@ -130,5 +137,5 @@ class Disconnected:
 
 HubEvent = (
     VerdictRequest | ResponseGiven | Joined | Leased | Moved | Left | Complaint | HangUp
-    | Connected | Changed | Announced | ChallengeAsked | PageAsked | Disconnected
+    | Advanced | Connected | Changed | Announced | ChallengeAsked | PageAsked | Disconnected
 )

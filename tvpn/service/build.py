@@ -28,8 +28,9 @@ from tvpn.net.terminal import has_terminal
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
 from tvpn.service.attachment import MachineAttachment
-from tvpn.service.client import ClientService, Login
+from tvpn.service.client import ClientService
 from tvpn.service.clientfiles import ClientFiles
+from tvpn.service.login import Login
 from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
 from tvpn.service.terms import (
@@ -182,14 +183,14 @@ def build_client(settings: Settings, reactor: Any) -> ClientService:
     terms = terms_of(settings, ContextHolder(lambda: context_of(settings, None)), server=False)
     plane = Userspace()
     hub = ClientHub(terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix)
-    remotes = [(remote.protocol, remote.host, remote.port, remote.family) for remote in settings.remotes]
+    remotes = list(settings.remotes)
     if transport.remote_random:
         secrets.SystemRandom().shuffle(remotes)
     routes = [route.network for route in (*tunnel.route, *tunnel.route_ipv6)]
     if settings.auth.static_challenge is not None and not has_terminal():
         message = "is asked at a terminal, and there is none; start it in one, with twistd -n"
         raise ConfigError(message, file=settings.source, option="static-challenge")
-    login = Login(terms.username, terms.password, settings.auth.static_challenge)
+    login = Login(reactor, terms.username, terms.password, settings.auth.static_challenge)
     backoff = Backoff(*transport.connect_retry)
     attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, routes)
     return ClientService(reactor, hub, plane, remotes, attachment, backoff, login)

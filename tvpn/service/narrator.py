@@ -1,4 +1,6 @@
-"""What the log says of hub events: one sentence each, every foreign text cleaned of control characters."""
+"""What the log says of hub events and of a client's progress: one sentence each, every foreign text cleaned of control
+characters.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from tvpn.hub.event import (
     PageAsked,
 )
 from tvpn.plane.verbs import Endpoint
+from tvpn.service.progress import CallFailed, Calling, Progress, Waiting
 
 #: What a class of refused packets means to a person; the others speak for themselves.
 _MEANINGS = {
@@ -48,8 +51,10 @@ def is_worth(event: HubEvent, verb: int) -> bool:
     return verb >= (VERB_FOR_DEBRIS if is_debris else VERB_FOR_EVENTS)
 
 
-def sentence(event: HubEvent) -> str | None:
+def sentence(event: Progress) -> str | None:
     """The sentence for this event, None when it is not worth one."""
+    if isinstance(event, Calling | CallFailed | Waiting):
+        return _calling(event)
     if isinstance(event, Joined):
         return f"{event.name} joined from {where(event.endpoint)} as {', '.join(event.addresses)}"
     if isinstance(event, Left):
@@ -77,6 +82,12 @@ def sentence(event: HubEvent) -> str | None:
     if isinstance(event, Connected) and event.tunnel.ignored:
         return clean(f"the server pushed what has no effect here: {'; '.join(event.tunnel.ignored)}")
     return None
+
+
+def _calling(event: Calling | CallFailed | Waiting) -> str:
+    if isinstance(event, Calling):
+        return f"connecting to {event.address}, {event.protocol} port {event.port}"
+    return event.reason if isinstance(event, CallFailed) else f"next try in {event.seconds:g} s"
 
 
 def clean(text: str) -> str:

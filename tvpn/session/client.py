@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tvpn.crypto.certificate import Identity
 from tvpn.crypto.statickey import TLSCryptV2ClientKey
+from tvpn.crypto.tls import TLS
 from tvpn.errors import Drop, PeerError
 from tvpn.session.event import (
     Ended,
@@ -10,6 +12,8 @@ from tvpn.session.event import (
     PageWanted,
     Pushed,
     Questioned,
+    Reached,
+    Step,
     TokenGiven,
     TokenRefused,
     Updated,
@@ -80,6 +84,13 @@ class ClientSession(Session):
         if flags & RESEND_WRAPPED_KEY and self._key is not None:
             self._exchange.wrapped_key = self._key.wrapped
         self.remote_id = packet.session_id
+        self._events.append(Reached(Step.ANSWERED))
+
+    def _judge(self, tls: TLS) -> Identity:
+        identity = super()._judge(tls)
+        if self.agreement is None:
+            self._events.append(Reached(Step.SECURED))
+        return identity
 
     def _keyed(self, exchange: KeyExchange, now: float) -> None:
         self._become(self._life.keyed)
@@ -90,6 +101,7 @@ class ClientSession(Session):
             self._fail(error, now)
             return
         if self.agreement is None:
+            self._events.append(Reached(Step.KEYED))
             self._server_options = exchange.remote.options if exchange.remote else ""
             self._pull_at = now + FIRST_PULL
         else:

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from tvpn.crypto.certificate import Identity
 from tvpn.crypto.derive import DataKeys
 from tvpn.crypto.token import TokenState
 from tvpn.wire.challenge import Challenge
+
+
+class Step(Enum):
+    """How far a client's first key exchange has come."""
+
+    ANSWERED = "the server has answered"
+    SECURED = "TLS is up"
+    KEYED = "the data keys are agreed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A connection has come one step further."""
+
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +137,5 @@ class Ended:
 
 Event = (
     VerdictWanted | Answered | KeysDerived | KeyChosen | KeyRetired | Pushed | Updated | Informed | TokenGiven
-    | TokenRefused | Questioned | PageWanted | Ended
+    | TokenRefused | Questioned | PageWanted | Reached | Ended
 )

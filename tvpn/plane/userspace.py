@@ -170,18 +170,18 @@ class Userspace:
         for _, packet in packets:
             target = destination(packet)
             number = owner(target) if server is None else server.number if target else None
-            if number is None:
-                if self._routes.is_for_all(target):
-                    self._spread(packet, batches)
-                else:
-                    self.strays.drop("no-peer-for-destination")
+            if number is None and not self._routes.is_for_all(target):
+                self.strays.drop("no-peer-for-destination")
                 continue
-            spec = self._peers[number].spec
-            if server is None and not spec.client_to_client and owner(source(packet)) is not None:
+            speaker = owner(source(packet)) if server is None else None
+            if speaker is not None and not self._peers[speaker].spec.client_to_client:
                 # The kernel forwards, and would do what clients may not.
-                self._peers[number].counters.drop("client-to-client")
+                self._peers[speaker].counters.drop("client-to-client")
                 continue
-            mss = spec.mss
+            if number is None:
+                self._spread(packet, batches)
+                continue
+            mss = self._peers[number].spec.mss
             if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
                 packet = clamp_mss(packet, mss)
             batches.setdefault(number, []).append(packet)

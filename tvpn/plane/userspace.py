@@ -13,7 +13,7 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 
 from tvpn.crypto.derive import DataKeys
-from tvpn.crypto.seal import MANY_FAILURES, MOST_FAILURES
+from tvpn.crypto.seal import MANY_FAILURES
 from tvpn.errors import Drop
 from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
 from tvpn.plane.keyslots import KeySlot
@@ -224,10 +224,12 @@ class Userspace:
             self._warn(peer, slot)
 
     def _warn(self, peer: PlanePeer, slot: KeySlot) -> None:
-        """Once for each newest key; an older one is on its way out anyhow."""
+        """Once for each newest key; an older one is on its way out anyhow. What was not replaced in time is gone."""
         if not peer.warned and slot is peer.slots.newest:
             peer.warned = True
             self._events.append(NearlySpent(peer.number))
+        if slot.dead:
+            peer.slots.retire(slot.key_id)
 
     # Inward: from the network to the TUN device
 
@@ -269,7 +271,8 @@ class Userspace:
         except Drop as drop:
             self._reject(peer, place, drop.reason)
             if slot.opener.failed > MANY_FAILURES:
-                self._distrust(peer, slot)
+                # Somebody tries to forge packets, again and again: time for another key, and in the end for none.
+                self._warn(peer, slot)
             return
         if not slot.window.accept(packet_id):
             self._reject(peer, place, "data-replayed")
@@ -289,12 +292,6 @@ class Userspace:
         packet = plain if peer.is_plain else peer.unframe(plain, now)
         if packet is not None:
             self._deliver(peer, packet)
-
-    def _distrust(self, peer: PlanePeer, slot: KeySlot) -> None:
-        """Somebody tries to forge packets, again and again: time for another key, and in the end for none."""
-        self._warn(peer, slot)
-        if slot.opener.failed > MOST_FAILURES:
-            peer.slots.retire(slot.key_id)
 
     def _reject(self, peer: PlanePeer, place: Place, reason: str) -> None:
         """Count it; on the peer's own stream it means that the stream is broken."""

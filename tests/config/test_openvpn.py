@@ -244,6 +244,15 @@ class Refusing(ConfigCase):
         for line in ("comp-lzo", "comp-lzo no", "compress", "compress stub", "allow-compression no"):
             self.assertEqual(self.load(f"{IDENTITY}client\nremote a\n{line}\n", "a.conf").role, "client")
 
+    def test_mssfix(self) -> None:
+        """A number, also as the whole outer packet that OpenVPN's ``mtu`` says it is; its other kind is refused."""
+        self.identity()
+        for line, limit in (("mssfix", 1492), ("mssfix 0", 0), ("mssfix 1300", 1300), ("mssfix 1300 mtu", 1300)):
+            settings = self.load(f"{IDENTITY}client\nremote a\n{line}\n", "a.conf")
+            self.assertEqual(settings.tunnel.mssfix, limit, line)
+        for line, part in (("1300 fixed", "mssfix 1400 mtu"), ("1300 mtu mtu", "takes one"), ("1300 ip", "takes one")):
+            self.refused(f"mssfix {line}\n", 1, "mssfix", part, name="a.conf")
+
     def test_what_comes_later_is_refused(self) -> None:
         """Strange protocols, tap, compression, passwords: each with what to do."""
         for line, part in (

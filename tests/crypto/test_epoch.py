@@ -128,6 +128,16 @@ class EpochTests(SynchronousTestCase):
             self.assertEqual(self.assertRaises(Drop, opener.open, packets[number], 4).reason, "epoch-unknown")
         self.assertEqual(opener.open(packets[5 + FUTURE], 4)[0], id_of(9, 1))
 
+    def test_any_epoch(self) -> None:
+        """Whatever epoch a packet claims, 0 and the last among them: no key is derived before it authenticates."""
+        sealer, opener, own = pair()
+        keys = dict(opener._keys)
+        tail = sealer.seal(HEADER, [b"p"])[6:]
+        for number in range(0x10000):
+            error = self.assertRaises(Drop, opener.open, HEADER + number.to_bytes(2, "big") + tail[:-1] + b"?", 4)
+            self.assertEqual(error.reason, "data-forged" if 1 <= number <= 1 + FUTURE else "epoch-unknown", number)
+        self.assertEqual((opener.current, own.epoch, opener._keys), (1, 1, keys))
+
     def test_forged_future(self) -> None:
         """C-05: what does not authenticate moves nothing."""
         sealer, opener, own = pair()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import socket
 import sys
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.lab import missing
+from tests.lab import Lab, missing, skip_unless_possible
 from tests.net.readers import Readers
 from tvpn.errors import TvpnError
 from tvpn.net.udp import (
@@ -23,6 +24,20 @@ from tvpn.net.udp import (
     open_udp,
 )
 from tvpn.plane.verbs import Arrival
+
+# Sends a burst over loopback, and prints what came of it and what was counted.
+BURST = """
+import json, socket, sys
+from tvpn.net.udp import UDPLink, open_udp
+family, host = (socket.AF_INET6, "::1") if sys.argv[1] == "6" else (socket.AF_INET, "127.0.0.1")
+asker = socket.socket(family, socket.SOCK_DGRAM)
+asker.bind((host, 0))
+asker.settimeout(5)
+link = UDPLink(open_udp(family, host, 0, several_addresses=True), None, None)
+link.send(asker.getsockname(), b"", 1500, b"".join(bytes([number]) * 1500 for number in range(5)) + b"last")
+came = [asker.recv(9000) for _ in range(6)]
+print(json.dumps([[(len(one), one[0]) for one in came], link.counters.drops]))
+"""
 
 
 def has_ipv6() -> bool:
@@ -258,6 +273,22 @@ class SendTests(UDPCase):
         [(reason, number)] = self.link.counters.drops.items()
         self.assertEqual((reason[:5], number), ("send-", 1))
         self.silence()
+
+
+class PathTests(SynchronousTestCase):
+    """A path that is smaller than what a burst is cut into."""
+
+    skip = skip_unless_possible()
+
+    def test_segments_too_large(self) -> None:
+        """A burst that the kernel refuses (EMSGSIZE) goes out plainly, in order, and is counted; nothing is lost."""
+        with Lab() as lab:
+            lab.host("small")
+            lab.ip("small", "link", "set", "lo", "mtu", "1280")
+            for family in "46":
+                said = lab.run("small", sys.executable, "-c", BURST, family).stdout
+                sent = [[1500, number] for number in range(5)] + [[4, ord("l")]]
+                self.assertEqual(json.loads(said), [sent, {"send-unsegmented": 1}], family)
 
 
 class OpenTests(UDPCase):

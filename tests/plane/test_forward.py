@@ -62,19 +62,29 @@ class IsolatedTests(ForwardTestCase):
             plain = packet((INNER if len(target) == 4 else INNER_V6)[0], target)
             self.assertEqual(self.outcome(plain), ([plain], []), target)
 
-
     def test_not_by_the_kernel(self) -> None:
         """I-04: nor does a kernel that forwards get through what one client sends another; v4, v6, networks behind."""
-        for source, target, number in (
-            (INNER[0], INNER[1], 1), (INNER[0], BEHIND_BOB, 1), (BEHIND_BOB, INNER[0], 0),
-            (INNER_V6[0], INNER_V6[1], 1),
-        ):  # fmt: skip
-            before = self.plane.counters(number).drops.get("client-to-client", 0)
-            self.send(packet(source, target))
-            self.assertEqual(self.taken(), ([], []))
-            self.assertEqual(self.plane.counters(number).drops["client-to-client"], before + 1)
+        self.kept_apart(
+            (INNER[0], INNER[1], 0), (INNER[0], BEHIND_BOB, 0), (BEHIND_BOB, INNER[0], 1),
+            (INNER_V6[0], INNER_V6[1], 0),
+        )  # fmt: skip
         self.send(packet(WORLD, INNER[1]))
         self.assertEqual(len(self.taken()[1]), 1)
+
+    def test_groups_not_by_the_kernel(self) -> None:
+        """I-04: nor through what one client says to all, where the kernel forwards broadcast or multicast."""
+        self.kept_apart(
+            *((source, group, number) for group in GROUPS for source, number in ((INNER[0], 0), (BEHIND_BOB, 1))),
+            (INNER_V6[0], GROUP_V6, 0),
+        )
+
+    def kept_apart(self, *table: tuple[bytes, bytes, int]) -> None:
+        """Packets of a client that the kernel would have others get: dropped, and counted as that client's."""
+        for source, target, number in table:
+            before = self.plane.counters(number).drops.get("client-to-client", 0)
+            self.send(packet(source, target))
+            self.assertEqual(self.taken(), ([], []), target)
+            self.assertEqual(self.plane.counters(number).drops["client-to-client"], before + 1)
 
 
 class ConnectedTests(ForwardTestCase):

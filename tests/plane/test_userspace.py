@@ -19,8 +19,10 @@ from tests.plane.scene import (
     ipv6_packet,
 )
 from tests.whole.simulation import ipv4_packet
+from tvpn.crypto.seal import LAST_BYTES, LAST_PACKET_ID, MANY_FAILURES, MOST_BYTES, MOST_FAILURES
+from tvpn.plane.keyslots import KeySlot
 from tvpn.plane.userspace import Userspace
-from tvpn.plane.verbs import PeerSpec
+from tvpn.plane.verbs import NearlySpent
 from tvpn.wire.data import encode_header
 
 
@@ -99,6 +101,66 @@ class ReasonTests(PlaneTestCase):
         self.assertEqual(self.plane.strays.drops, {"peer-unknown": 2, "no-peer-for-destination": 1})
 
 
+class LimitTests(PlaneTestCase):
+    """What a cipher bears under one key, as if it had been carried already."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.arrive(ALICE, self.genuine())
+        self.taken()
+        self.plane.take_events()
+
+    @property
+    def slot(self) -> KeySlot:
+        found = self.plane._peers[0].slots.get(0)
+        assert found is not None
+        return found
+
+    def assert_dead(self) -> None:
+        """Nothing is sealed or opened any more."""
+        self.send(ipv4_packet(WORLD, INNER[0], b""))
+        self.arrive(ALICE, self.genuine())
+        self.assertEqual(self.taken(), ([], []))
+        drops = self.plane.counters(0).drops
+        self.assertEqual((drops["no-key"], drops["key-unknown"]), (1, 1))
+
+    def test_bytes(self) -> None:
+        """C-06: at 7/8 of what AES-GCM bears a new key is asked for, at the whole the old one is dead, either way."""
+        away = ipv4_packet(WORLD, INNER[0], b"")
+        for move in (lambda: self.send(away), lambda: self.arrive(ALICE, self.genuine())):
+            self.setUp()
+            for carried, events in ((MOST_BYTES - 1000, []), (MOST_BYTES, [NearlySpent(0)]), (LAST_BYTES - 1000, [])):
+                self.slot.carried = carried
+                move()
+                self.assertEqual(self.plane.take_events(), events, carried)
+            self.assertEqual(len(self.taken()[1]) + self.plane.counters(0).received_packets, 4)
+            self.slot.carried = LAST_BYTES
+            move()
+            self.taken()
+            self.assert_dead()
+
+    def test_blocks(self) -> None:
+        """C-06: whatever the sizes of packets, they are no more blocks of 16 bytes, each packet counted as one more,
+        than 7/8 and the whole of 2^36 - 1.
+        """
+        for size in (*range(1, 300), 1400, 1500, 65535):
+            for limit, most in ((MOST_BYTES, 7 << 33), (LAST_BYTES, (1 << 36) - 1)):
+                packets = min(LAST_PACKET_ID, limit // size + 64)
+                self.assertLessEqual(packets * (-(-size // 16) + 1), most, f"{size} {most}")
+
+    def test_failures(self) -> None:
+        """C-06: after 2^35 packets that do not open a new key is asked for, after 2^36 the old one is dead."""
+        self.assertEqual((MANY_FAILURES, MOST_FAILURES), (1 << 35, 1 << 36))
+        forged = self.genuine()[:-1] + b"?"
+        for failed, events in ((MANY_FAILURES - 1, []), (MANY_FAILURES, [NearlySpent(0)]), (MOST_FAILURES - 1, [])):
+            self.slot.opener.failed = failed
+            self.arrive(ALICE, forged, self.genuine())
+            self.assertEqual(self.plane.take_events(), events, failed)
+        self.assertEqual(len(self.delivered()), 3)
+        self.arrive(ALICE, forged)
+        self.assert_dead()
+
+
 class ReplayTests(PlaneTestCase):
     def test_window_waits_for_the_tag(self) -> None:
         """C-05: ten thousand forged high ids do not push genuine ones out of the window."""
@@ -108,19 +170,23 @@ class ReplayTests(PlaneTestCase):
         self.assertEqual(len(self.delivered()), 1)
 
     def test_disorder(self) -> None:
-        """C-04: a fifth of the packets doubled and all up to 60 places off: each is delivered, and none twice."""
-        self.plane.add(0, ALICE, PeerSpec((INNER[0],), 0, replay_window=256), NOW)
-        self.install(0, 0)
-        dice = random.Random(4)
-        packets = [ipv4_packet(INNER[0], WORLD, b"%05d" % number) for number in range(10_000)]
-        flying = []
-        for number, packet in enumerate(packets):
-            datagram = self.sealed(0, packet)
-            flying += [(number + dice.uniform(-60, 60), datagram) for _ in range(2 if dice.random() < 0.2 else 1)]
-        for _, datagram in sorted(flying):
-            self.arrive(ALICE, datagram)
-        self.assertGreater(self.plane.counters(0).drops["data-replayed"], 1500)
-        self.assertEqual(sorted(self.delivered()), packets)
+        """C-04: a fifth of the packets doubled and all up to 60 places off: each is delivered, and none twice. Late by
+        60 places the window of 64 that everybody has is enough; early and late takes twice that.
+        """
+        for window, earliest in ((64, 0), (128, -60)):
+            self.add(0, ALICE, replay_window=window)
+            self.install(0, 0)
+            dice = random.Random(4)
+            packets = [ipv4_packet(INNER[0], WORLD, b"%05d" % number) for number in range(10_000)]
+            flying = []
+            for number, packet in enumerate(packets):
+                datagram = self.sealed(0, packet)
+                copies = 2 if dice.random() < 0.2 else 1
+                flying += [(number + dice.uniform(earliest, 60), datagram) for _ in range(copies)]
+            for _, datagram in sorted(flying):
+                self.arrive(ALICE, datagram)
+            self.assertGreater(self.plane.counters(0).drops["data-replayed"], 1500)
+            self.assertEqual(sorted(self.delivered()), packets, window)
 
     def test_too_late(self) -> None:
         """A packet that is held back for longer than the window's seconds is a replay, other peers' traffic or not."""

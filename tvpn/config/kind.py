@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from tvpn.config.given import Given
-from tvpn.config.value import one_of, single
+from tvpn.config.value import number, one_of, single
 
 _TAP = "is layer 2 (tap), which tvpn does not carry; use dev tun"
 SIDE: Callable[[Given], Literal["server", "client"]] = one_of("server", "client")
@@ -17,6 +17,7 @@ Topology = Literal["subnet", "net30", "p2p"]
 topology: Callable[[Given], Topology] = one_of("subnet", "net30", "p2p")
 _FRAME: Callable[[Given], Literal["stub-v2", "migrate"]] = one_of("stub-v2", "migrate")
 _NO: Callable[[Given], Literal["no"]] = one_of("no")
+_MSSFIX = number(0, 65535, bare=1492)
 _VERSION: Callable[[Given], Literal["1.2", "1.3"]] = one_of("1.2", "1.3")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
@@ -67,6 +68,15 @@ def compress(given: Given) -> Literal["swap", "stub-v2", "migrate"]:
         asked = " ".join(given.arguments)
         raise ValueError(f"cannot be {asked!r}, since nothing is compressed here; write stub or stub-v2 at both ends")
     return _FRAME(given)
+
+
+def mssfix(given: Given) -> int:
+    """A number, OpenVPN's ``mtu`` allowed behind it: whole outer packets are what is meant in any case."""
+    if given.arguments[1:] == ("fixed",):
+        raise ValueError("cannot be fixed; write how large the outer packets may be, as in mssfix 1400 mtu")
+    if given.arguments[1:] == ("mtu",):
+        given = given.meaning(given.arguments[0])
+    return _MSSFIX(given)
 
 
 def tls_version_min(given: Given) -> Literal["1.2", "1.3"]:

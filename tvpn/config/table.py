@@ -87,7 +87,7 @@ class Tunnel:
     )
     tun_mtu: int = option(value.number(576, 65535), 1500, "bytes of the largest packet inside the tunnel")
     mssfix: int = option(
-        value.number(0, 65535, bare=1492),
+        kind.mssfix,
         1492,
         "shrink TCP segments so that datagrams stay below this; 0 is off",
     )

@@ -26,6 +26,8 @@ NEARLY_SPENT = 0xFF000000
 LAST_PACKET_ID = 0xFFFFFFFF
 #: What AES-GCM may carry under one key before another is due, in bytes: 7/8 of 2^36 blocks, less two for each packet.
 MOST_BYTES = 16 * ((7 << 33) - (2 << 32))
+#: And where it carries no more: before 2^36 blocks and packets, with room for the burst that gets there.
+LAST_BYTES = 16 * ((1 << 36) - (3 << 32))
 #: So many packets may fail to open under one key before another is asked for, and before nothing is opened any more.
 MANY_FAILURES, MOST_FAILURES = 1 << 35, 1 << 36
 

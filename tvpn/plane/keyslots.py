@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tvpn.crypto.derive import DataKeys
-from tvpn.crypto.seal import MOST_BYTES
+from tvpn.crypto.seal import LAST_BYTES, MOST_BYTES, MOST_FAILURES
 from tvpn.crypto.suite import largest_packet, replay_window, sealer_and_opener
 from tvpn.plane.verbs import PeerSpec
 from tvpn.wire.data import encode_header
@@ -15,14 +15,16 @@ class KeySlot:
     """One installed key: both directions, the replay window, and the header of what it seals."""
 
     __slots__ = (
-        "carried", "fresh", "header", "key_id", "most_bytes", "most_packets", "opener", "room", "sealer", "window",
+        "carried", "fresh", "header", "key_id", "last_bytes", "most_bytes", "most_packets", "opener", "room", "sealer",
+        "window",
     )  # fmt: skip
 
     def __init__(self, key_id: int, keys: DataKeys, spec: PeerSpec) -> None:
         self.key_id = key_id
         self.header = encode_header(key_id, spec.wire_peer_id)
         self.carried = 0
-        limit = _UNLIMITED if keys.epochs else MOST_BYTES
+        # Epochs have a limit of their own, and a new key behind it.
+        limit, self.last_bytes = (_UNLIMITED, _UNLIMITED) if keys.epochs else (MOST_BYTES, LAST_BYTES)
         self.most_bytes = min(spec.most_bytes or limit, limit)
         self.most_packets = spec.most_packets or _UNLIMITED
         self.sealer, self.opener = sealer_and_opener(keys)
@@ -36,6 +38,11 @@ class KeySlot:
         """It is time for the next key."""
         sealer = self.sealer
         return self.carried > self.most_bytes or sealer.sent >= self.most_packets or sealer.is_nearly_spent
+
+    @property
+    def dead(self) -> bool:
+        """Whatever comes, nothing more may be sealed or opened under it."""
+        return self.carried > self.last_bytes or self.opener.failed > MOST_FAILURES
 
 
 class KeySlots:

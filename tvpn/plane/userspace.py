@@ -13,7 +13,7 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 
 from tvpn.crypto.derive import DataKeys
-from tvpn.crypto.seal import MANY_FAILURES, MOST_FAILURES
+from tvpn.crypto.seal import MANY_FAILURES
 from tvpn.errors import Drop
 from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
 from tvpn.plane.keyslots import KeySlot
@@ -170,18 +170,18 @@ class Userspace:
         for _, packet in packets:
             target = destination(packet)
             number = owner(target) if server is None else server.number if target else None
-            if number is None:
-                if self._routes.is_for_all(target):
-                    self._spread(packet, batches)
-                else:
-                    self.strays.drop("no-peer-for-destination")
+            if number is None and not self._routes.is_for_all(target):
+                self.strays.drop("no-peer-for-destination")
                 continue
-            spec = self._peers[number].spec
-            if server is None and not spec.client_to_client and owner(source(packet)) is not None:
+            speaker = owner(source(packet)) if server is None else None
+            if speaker is not None and not self._peers[speaker].spec.client_to_client:
                 # The kernel forwards, and would do what clients may not.
-                self._peers[number].counters.drop("client-to-client")
+                self._peers[speaker].counters.drop("client-to-client")
                 continue
-            mss = spec.mss
+            if number is None:
+                self._spread(packet, batches)
+                continue
+            mss = self._peers[number].spec.mss
             if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
                 packet = clamp_mss(packet, mss)
             batches.setdefault(number, []).append(packet)
@@ -224,10 +224,12 @@ class Userspace:
             self._warn(peer, slot)
 
     def _warn(self, peer: PlanePeer, slot: KeySlot) -> None:
-        """Once for each newest key; an older one is on its way out anyhow."""
+        """Once for each newest key; an older one is on its way out anyhow. What was not replaced in time is gone."""
         if not peer.warned and slot is peer.slots.newest:
             peer.warned = True
             self._events.append(NearlySpent(peer.number))
+        if slot.dead:
+            peer.slots.retire(slot.key_id)
 
     # Inward: from the network to the TUN device
 
@@ -269,7 +271,8 @@ class Userspace:
         except Drop as drop:
             self._reject(peer, place, drop.reason)
             if slot.opener.failed > MANY_FAILURES:
-                self._distrust(peer, slot)
+                # Somebody tries to forge packets, again and again: time for another key, and in the end for none.
+                self._warn(peer, slot)
             return
         if not slot.window.accept(packet_id):
             self._reject(peer, place, "data-replayed")
@@ -289,12 +292,6 @@ class Userspace:
         packet = plain if peer.is_plain else peer.unframe(plain, now)
         if packet is not None:
             self._deliver(peer, packet)
-
-    def _distrust(self, peer: PlanePeer, slot: KeySlot) -> None:
-        """Somebody tries to forge packets, again and again: time for another key, and in the end for none."""
-        self._warn(peer, slot)
-        if slot.opener.failed > MOST_FAILURES:
-            peer.slots.retire(slot.key_id)
 
     def _reject(self, peer: PlanePeer, place: Place, reason: str) -> None:
         """Count it; on the peer's own stream it means that the stream is broken."""

@@ -156,11 +156,30 @@ def _load_key(text: str) -> PrivateKeyTypes:
         raise ValueError("key: holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)") from None
 
 
+def narrate(context: SSL.Context) -> None:
+    """Let every TLS session of this context note its ``steps``; raises ValueError with a sentence where OpenSSL may not
+    call Python.
+    """
+    try:
+        context.set_info_callback(_note_step)
+    except MemoryError:
+        raise ValueError(
+            "OpenSSL has to call Python to tell its steps, which this system forbids (MemoryDenyWriteExecute=yes)"
+        ) from None
+
+
+def _note_step(connection: SSL.Connection, where: int, outcome: int) -> None:
+    if where & SSL.SSL_CB_LOOP:
+        connection.get_app_data().append(connection.get_state_string().decode("ascii", "replace"))
+
+
 class TLS:
-    """One TLS session, from either side."""
+    """One TLS session, from either side. ``steps``: where a narrated handshake has come to, in OpenSSL's words."""
 
     def __init__(self, context: SSL.Context, server: bool) -> None:
         self._connection = SSL.Connection(context, None)
+        self.steps: list[str] = []
+        self._connection.set_app_data(self.steps)
         self.established = False
         self._heard = 0
         self.broken: PeerError | None = None

@@ -34,7 +34,9 @@ _STAMP = struct.Struct("!LL")
 
 
 class Wrapping(Protocol):
-    """A key for control packets, in both directions."""
+    """A key for control packets, in both directions; ``name`` is OpenVPN's word for it."""
+
+    name: str
 
     @property
     def overhead(self) -> int:
@@ -50,7 +52,7 @@ class Wrapping(Protocol):
 class Unwrapped:
     """No wrapping: nothing hidden, nothing signed, nothing counted."""
 
-    overhead = 0
+    name, overhead = "none", 0
 
     def wrap(self, stamp: Stamp, header: bytes, body: bytes) -> bytes:
         return header + body
@@ -61,6 +63,8 @@ class Unwrapped:
 
 class TLSAuth:
     """Signs with the HMAC half of a static key; ``direction`` None means the same half both ways."""
+
+    name = "tls-auth"
 
     def __init__(self, key: StaticKey, direction: int | None, digest: str) -> None:
         self._digest = digest.lower()
@@ -87,7 +91,7 @@ class TLSAuth:
 class TLSCrypt:
     """Signs and encrypts with both halves of a static key: the server is direction 0, the client direction 1."""
 
-    overhead = STAMP_SIZE + TAG_SIZE
+    name, overhead = "tls-crypt", STAMP_SIZE + TAG_SIZE
 
     def __init__(self, key: StaticKey, server: bool) -> None:
         send, receive = key.slots(0 if server else 1)

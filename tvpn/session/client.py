@@ -71,10 +71,10 @@ class ClientSession(Session):
     def _password(self) -> str:
         return self._token or self.terms.password
 
-    def _feed(self, packet: ControlPacket, now: float) -> None:
+    def _feed(self, packet: ControlPacket, size: int, now: float) -> None:
         if not self.remote_id:
             self._meet(packet)
-        super()._feed(packet, now)
+        super()._feed(packet, size, now)
 
     def _meet(self, packet: ControlPacket) -> None:
         """The server's id is learnt from the reset that acks ours."""

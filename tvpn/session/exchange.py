@@ -12,6 +12,7 @@ from OpenSSL import SSL
 
 from tvpn.crypto.tls import TLS
 from tvpn.errors import Drop, PeerError
+from tvpn.session.record import Said
 from tvpn.session.reliable import DEDICATED_ACKS, PIGGYBACKED_ACKS, Inbox, Outbox, Outgoing
 from tvpn.wire.control import HEADER_SIZE, ControlPacket
 from tvpn.wire.header import Opcode
@@ -60,6 +61,9 @@ class KeyExchange:
         self._approve = approve
         self._spoken = False
         self._pending: list[str] = []
+        self._heard: list[Said] = []
+        self._uttered: list[Said] = []
+        self._told = 0
 
     # What comes in
 
@@ -92,20 +96,50 @@ class KeyExchange:
         for record in records:
             if self.remote is None:
                 self.remote = KeyExchangeMessage.decode(record, from_client=self._server)
+                self._heard.append(self.remote)
             else:
-                messages += decode_messages(record)
+                said = list(decode_messages(record))
+                self._heard += said
+                messages += said
         self._speak()
 
     def _speak(self) -> None:
         """Key method 2: the client begins, the server answers."""
         if not self._spoken and self._tls.established and (self.remote is not None or not self._server):
             self._spoken = True
-            self._tls.send(self.own.encode())
+            self._say(self.own, self.own.encode())
             for text in self._pending:
-                self._tls.send(encode_message(text))
+                self._say(text, encode_message(text))
             self._pending.clear()
 
+    def take_heard(self) -> tuple[Said, ...]:
+        """What the peer has said since the last call."""
+        self._sort_steps()
+        heard = tuple(self._heard)
+        self._heard.clear()
+        return heard
+
+    def take_uttered(self, packet: ControlPacket) -> tuple[Said, ...]:
+        """What we have said since the last call, if this packet is the one that begins to carry it."""
+        if not packet.payload or packet.message_id is None or packet.message_id <= self._told:
+            return ()
+        self._told = packet.message_id
+        self._sort_steps()
+        uttered = tuple(self._uttered)
+        self._uttered.clear()
+        return uttered
+
+    def _sort_steps(self) -> None:
+        for step in self._tls.steps:
+            (self._uttered if " write " in step else self._heard).append(step)
+        self._tls.steps.clear()
+
     # What goes out
+
+    def _say(self, said: Said, record: bytes) -> None:
+        self._sort_steps()
+        self._uttered.append(said)
+        self._tls.send(record)
 
     def reset(self, opcode: Opcode, payload: bytes, now: float, trailer: bytes = b"") -> None:
         """Begin, or answer, with a reset."""
@@ -114,7 +148,7 @@ class KeyExchange:
     def send_message(self, text: str) -> None:
         """One control message, a record of its own; before the key exchange it waits."""
         if self._spoken:
-            self._tls.send(encode_message(text))
+            self._say(text, encode_message(text))
             self.broken = self.broken or self._tls.broken
         else:
             self._pending.append(text)

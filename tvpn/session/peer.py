@@ -31,6 +31,7 @@ from tvpn.session.event import Ended, Event, KeyChosen, KeyRetired, KeysDerived
 from tvpn.session.exchange import KeyExchange, Numbers, check_reset
 from tvpn.session.life import Core, Stage, make_life
 from tvpn.session.negotiation import Agreement, Formats
+from tvpn.session.record import KeyedAnew, Sighting, Watch, unwatched
 from tvpn.session.renegotiation import SHORTEST_INTERVAL, Limits, next_key_id
 from tvpn.wire.control import HEADER_SIZE, ControlPacket, decode_header
 from tvpn.wire.header import CARRIES_WRAPPED_KEY, Opcode
@@ -86,6 +87,7 @@ class Session:
         self.session_id = opening.session_id
         self.remote_id = opening.remote_id
         self.agreement: Agreement | None = None
+        self.watch: Watch = unwatched
         self._envelope = opening.envelope
         self._static_key = opening.static_key
         self._dynamic: Envelope | None = None
@@ -119,6 +121,7 @@ class Session:
 
     def receive(self, datagram: bytes, now: float) -> None:
         """One control datagram from the peer's address; raises Drop unless it is authentic and ours."""
+        size = len(datagram)
         opcode, key_id, session_id = decode_header(datagram)
         if opcode in CARRIES_WRAPPED_KEY:
             datagram, _ = split_wrapped_key(datagram)
@@ -137,15 +140,20 @@ class Session:
             self._follow_soft_reset(key_id, now)
         if key_id != self._exchange.key_id:
             raise Drop("key-id-out-of-sync")
-        self._feed(packet, now)
+        self._feed(packet, size, now)
 
     def _envelope_of(self, key_id: int) -> Envelope:
         return self._dynamic if key_id and self._dynamic else self._envelope
 
-    def _feed(self, packet: ControlPacket, now: float) -> None:
+    def _wrapping_of(self, key_id: int) -> str:
+        envelope = self._envelope_of(key_id)
+        return f"dynamic {envelope.wrapping.name}" if envelope is self._dynamic else envelope.wrapping.name
+
+    def _feed(self, packet: ControlPacket, size: int, now: float) -> None:
         exchange = self._exchange
         before = exchange.remote
         messages = exchange.receive(packet, now)
+        self.watch(Sighting(now, False, size, packet, self._wrapping_of(packet.key_id), exchange.take_heard()))
         self._allowance.spend(len(messages))
         if before is None and exchange.remote is not None:
             self._keyed(exchange, now)
@@ -201,6 +209,7 @@ class Session:
         self._derived = exchange.key_id
         lottery = int.from_bytes(self.terms.random(4), "big")
         self._renegotiate_at = self.terms.limits.due(now, lottery)
+        self.watch(KeyedAnew(now, exchange.key_id, keys, agreement.exporter, exchange.tls.version))
         self._events.append(KeysDerived(exchange.key_id, keys))
 
     def _material_by_prf(self, exchange: KeyExchange) -> Secret:
@@ -271,8 +280,13 @@ class Session:
         exchange = self._exchange
         envelope = self._envelope_of(exchange.key_id)
         room = self.terms.max_packet_size - OUTER_HEADERS - envelope.wrapping.overhead
-        packets = exchange.transmit(self.session_id, self.remote_id, room, now)
-        return [envelope.seal(packet.header, packet.encode_body()) + trailer for packet, trailer in packets]
+        datagrams = []
+        for packet, trailer in exchange.transmit(self.session_id, self.remote_id, room, now):
+            datagram = envelope.seal(packet.header, packet.encode_body()) + trailer
+            wrapping, said = self._wrapping_of(packet.key_id), exchange.take_uttered(packet)
+            self.watch(Sighting(now, True, len(datagram), packet, wrapping, said))
+            datagrams.append(datagram)
+        return datagrams
 
     def take_events(self) -> list[Event]:
         events, self._events = self._events, []

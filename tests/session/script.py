@@ -65,6 +65,7 @@ class GlassTLS:
     def __init__(self, context: object, server: bool) -> None:
         self.established = False
         self.chain: list[object] = []
+        self.steps: list[str] = []
         self.broken: PeerError | None = None
         self._waiting = b"" if server else FILLER * 100
 

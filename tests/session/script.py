@@ -66,6 +66,7 @@ class GlassTLS:
         self.established = False
         self.chain: list[object] = []
         self.steps: list[str] = []
+        self.version = "TLSv1.3"
         self.broken: PeerError | None = None
         self._waiting = b"" if server else FILLER * 100
 

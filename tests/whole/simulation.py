@@ -31,6 +31,7 @@ from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.session.negotiation import Formats, own_peer_info
 from tvpn.session.peer import Terms
+from tvpn.session.record import Watch, unwatched
 from tvpn.session.renegotiation import Limits
 from tvpn.wire.gremlin import Gremlin, Havoc
 from tvpn.wire.header import DATA_FIRST_BYTES
@@ -103,6 +104,10 @@ class Options:
     verdict: Callable[[VerdictRequest], Verdict | None] = lambda request: Verdict(True)
     fate: Callable[[int, tuple, bytes], list[float]] = lambda number, sender, datagram: [0.0]
     """The extra delay of each copy of one datagram, counted from 0 on: none, and it is lost."""
+    prepare: Callable[[SSL.Context], None] = lambda context: None
+    """What is done with each TLS context before it is used."""
+    watch: Watch = unwatched
+    """Sees what clients' sessions show."""
 
 
 class Node:
@@ -184,6 +189,7 @@ class World:
         options = self.options
         insistence = options.insistence if server else "require"
         context: SSL.Context = build_context(credentials, Strength(maximum=options.tls), insistence)
+        options.prepare(context)
         own = options.data_ciphers if server else (ciphers or options.client_ciphers)
         return Terms(
             context=lambda: context,
@@ -211,6 +217,7 @@ class World:
             self.terms(False, credentials), keys or self.client_keys, plane, spec=PeerSpec(timeout=120), mssfix=1492
         )
         node = self.nodes[place] = Node(self, place, plane, hub)
+        hub.watch = self.options.watch
         hub.connect(self.server_endpoint, self.now)
         node.flush()
         return node

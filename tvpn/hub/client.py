@@ -29,6 +29,7 @@ from tvpn.session.event import (
 )
 from tvpn.session.life import Stage
 from tvpn.session.peer import Opening, Terms
+from tvpn.session.record import Watch, unwatched
 from tvpn.wire.header import NO_SESSION, SESSION_ID_SIZE
 from tvpn.wire.option import options_string_on_stream
 
@@ -78,6 +79,8 @@ class ClientHub:
         self.drops: dict[str, int] = {}
         self.session: ClientSession | None = None
         self.endpoint: Endpoint | None = None
+        self.watch: Watch = unwatched
+        """Sees what every session shows."""
         self._terms = terms
         self._keys = keys
         self._plane = plane
@@ -107,6 +110,7 @@ class ClientHub:
         if stream:
             terms = replace(terms, options=options_string_on_stream(terms.options, server=False))
         self.session = ClientSession(terms, opening, now, self._keys.tls_crypt_v2, self._token)
+        self.session.watch = self.watch
 
     def disconnected(self, now: float) -> None:
         """The TCP connection is over."""

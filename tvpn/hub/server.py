@@ -32,6 +32,7 @@ from tvpn.session.event import Answered, Ended, Event, KeyChosen, KeyRetired, Ke
 from tvpn.session.life import Stage
 from tvpn.session.negotiation import Agreement
 from tvpn.session.peer import Terms
+from tvpn.session.record import Watch, unwatched
 from tvpn.wire.header import SESSION_ID_SIZE
 
 #: While there are more unfinished connections than this, nobody gets state on its very first packet.
@@ -44,6 +45,8 @@ class ServerHub:
     def __init__(self, terms: Terms, keys: ControlKeys, rules: ServerRules, pool: Pool, plane: Plane) -> None:
         self.roster = Roster()
         self.drops: dict[str, int] = {}
+        self.audience: Callable[[Endpoint], Watch] = lambda endpoint: unwatched
+        """Who watches a session that begins there."""
         self._rules = rules
         self._homes = Homes(rules, pool)
         self._plane = plane
@@ -82,6 +85,7 @@ class ServerHub:
             if self._arrivals is not None and not self._arrivals.take(prefix_of(endpoint.address), now):
                 raise Drop("connect-freq")
             member = self.roster.add(endpoint, outcome, now)
+            outcome.watch = self.audience(endpoint)
             self._let_wait(member, now)
             self._streams.settle(endpoint)
         try:

@@ -72,6 +72,7 @@ class Transcript:
         self._show_keys = show_keys
         self._began: float | None = None
         self._seen: set[tuple[bool, int, int]] = set()
+        self._told: set[tuple[bool, int, Said]] = set()
         self._wrapping = ""
 
     def note(self, record: Record) -> None:
@@ -124,8 +125,15 @@ class Transcript:
             self._remark(line)
 
     def _described(self, sighting: Sighting) -> Iterator[str]:
-        lines = [line for said in sighting.said for line in _lines_of(said)]
-        if not lines and sighting.packet.payload and sighting.packet.opcode is Opcode.CONTROL:
+        lines: list[str] = []
+        for said in sighting.said:
+            # OpenSSL says twice where it is when it waits there.
+            which = (sighting.sent, sighting.packet.key_id, said)
+            if which not in self._told:
+                lines += _lines_of(said)
+            if isinstance(said, str) and _is_step(said):
+                self._told.add(which)
+        if not lines and not sighting.said and sighting.packet.payload and sighting.packet.opcode is Opcode.CONTROL:
             yield "a part of what the next packet completes" if not sighting.sent else "the rest of the packet before"
         yield from lines
 
@@ -176,10 +184,15 @@ def _lines_of(said: Said) -> Iterator[str]:
     """What a person may read of it."""
     if isinstance(said, KeyExchangeMessage):
         yield from _key_method_2(said)
-    elif " read " in said or " write " in said:
+    elif _is_step(said):
         yield from _handshake(said)
     else:
         yield from _message(said)
+
+
+def _is_step(said: str) -> bool:
+    """It is OpenSSL that says so."""
+    return said.startswith(("SSLv3/TLS ", "TLSv1"))
 
 
 def _handshake(step: str) -> Iterator[str]:

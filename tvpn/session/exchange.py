@@ -130,8 +130,12 @@ class KeyExchange:
         return uttered
 
     def _sort_steps(self) -> None:
+        """OpenSSL's words tell what was read and what written; the others are about itself."""
         for step in self._tls.steps:
-            (self._uttered if " write " in step else self._heard).append(step)
+            if " write " in step:
+                self._uttered.append(step)
+            elif " read " in step:
+                self._heard.append(step)
         self._tls.steps.clear()
 
     # What goes out

@@ -10,6 +10,7 @@ import click
 
 from tvpn import __version__
 from tvpn.cli.device import device
+from tvpn.cli.explain import explain
 from tvpn.cli.location import Location
 from tvpn.errors import TvpnError
 
@@ -63,3 +64,4 @@ def check(file: Path) -> None:
 
 
 main.add_command(device)
+main.add_command(explain)

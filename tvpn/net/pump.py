@@ -14,8 +14,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from tvpn.hub.event import HangUp, HubEvent
+from tvpn.net.device import Device
 from tvpn.net.link import Link
-from tvpn.net.tun import TunDevice
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Arrival, Endpoint, PlaneEvent, TunPacket
 from tvpn.wire.header import DATA_FIRST_BYTES, FIRST_BYTES
@@ -60,10 +60,10 @@ class Pump:
         self._reactor = reactor
         self._now = now
         self._tell = tell
-        self._tun: TunDevice | None = None
+        self._tun: Device | None = None
         self._timer: IDelayedCall | None = None
 
-    def attach(self, tun: TunDevice, addresses: Collection[IPv4Address | IPv6Address]) -> None:
+    def attach(self, tun: Device, addresses: Collection[IPv4Address | IPv6Address]) -> None:
         """The device that inward packets are written to, and its own addresses; without one they are dropped."""
         self._tun = tun
         self._plane.own = frozenset(address.packed for address in addresses)

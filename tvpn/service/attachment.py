@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 
 from tvpn.hub.pushed import Tunnel
+from tvpn.net.device import Device
 from tvpn.net.netlink import Netlink
 from tvpn.net.tun import TunDevice, open_tun
 from tvpn.plane.verbs import Address, TunPacket
@@ -20,7 +21,7 @@ Vanished = Callable[[str], None]
 class Attachment(Protocol):
     """What the client service needs of it; the service itself never touches the machine."""
 
-    def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
+    def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> Device:
         """The device, as the server wants it now; called again with every change. Raises TvpnError."""
 
     def lose(self) -> None:

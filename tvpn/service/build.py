@@ -14,6 +14,7 @@ from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.application.service import MultiService
 
 from tvpn.config import Settings
@@ -27,7 +28,7 @@ from tvpn.net.share import Share
 from tvpn.net.terminal import has_terminal
 from tvpn.pki.state import State
 from tvpn.plane.userspace import Userspace
-from tvpn.service.attachment import MachineAttachment
+from tvpn.service.attachment import Attachment, MachineAttachment
 from tvpn.service.client import ClientService
 from tvpn.service.clientfiles import ClientFiles
 from tvpn.service.login import Login
@@ -178,9 +179,17 @@ def _notes(settings: Settings, state: State | None) -> list[str]:
 # The client
 
 
-def build_client(settings: Settings, reactor: Any) -> ClientService:
+def build_client(
+    settings: Settings, reactor: Any, attachment: Attachment | None = None,
+    prepare: Callable[[SSL.Context], None] = lambda context: None,
+) -> ClientService:  # fmt: skip
+    """``attachment``: where the tunnel comes out, the whole machine unless it is given; ``prepare`` is done to the TLS
+    context before it is used.
+    """
     tunnel, transport = settings.tunnel, settings.transport
-    terms = terms_of(settings, ContextHolder(lambda: context_of(settings, None)), server=False)
+    holder = ContextHolder(lambda: context_of(settings, None))
+    prepare(holder.context)
+    terms = terms_of(settings, holder, server=False)
     plane = Userspace()
     hub = ClientHub(terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix)
     remotes = list(settings.remotes)
@@ -192,7 +201,8 @@ def build_client(settings: Settings, reactor: Any) -> ClientService:
         raise ConfigError(message, file=settings.source, option="static-challenge")
     login = Login(reactor, terms.username, terms.password, settings.auth.static_challenge)
     backoff = Backoff(*transport.connect_retry)
-    attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, routes)
+    if attachment is None:
+        attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, routes)
     return ClientService(reactor, hub, plane, remotes, attachment, backoff, login)
 
 

@@ -1,0 +1,80 @@
+"""``tvpn explain``: how a connection comes about, told while it does. Needs no root, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from tvpn.errors import TvpnError
+
+PATIENCE = 60.0
+
+
+@click.command()
+@click.argument("profile", type=click.Path(path_type=Path))
+@click.option("--pcap", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the control packets, their wrapping taken off, for Wireshark.")  # fmt: skip
+@click.option("--keylog", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write TLS's secrets (NSS key log format), for Wireshark to look into TLS.")  # fmt: skip
+@click.option("--markdown", is_flag=True, help="Print a page in Markdown.")
+@click.option("--show-keys", is_flag=True, help="Show data keys whole, not as fingerprints.")
+@click.option("--timeout", type=click.FloatRange(min=1), default=PATIENCE, show_default=True, metavar="SECONDS",
+              help="How long it may take to get in.")  # fmt: skip
+def explain(
+    profile: Path, pcap: Path | None, keylog: Path | None, markdown: bool, show_keys: bool, timeout: float
+) -> None:
+    """Connect with PROFILE and tell every control packet: what it is, what is in it, and why.
+
+    The tunnel ends in this command: it makes no device, pings the server through the tunnel once, and leaves. The exit
+    status is 0 if the server let us in.
+    """
+    from twisted.internet import reactor
+    from twisted.logger import globalLogBeginner
+
+    from tvpn.net.clock import steady
+    from tvpn.service.build import build_client
+    from tvpn.service.explanation import Explanation
+    from tvpn.service.probe import Probe
+    from tvpn.service.transcript import Transcript
+
+    settings = load_client(profile)
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
+    steady(reactor)
+    transcript = Transcript(show if not markdown else lambda line: None, show_keys=show_keys)
+    with ExitStack() as files:
+        capture = None if pcap is None else files.enter_context(open_secret(pcap, os.O_TRUNC))
+        log = None if keylog is None else files.enter_context(open_secret(keylog, os.O_APPEND))
+        explanation = Explanation(reactor, transcript, capture, log, timeout)
+        probe = Probe(reactor, explanation.data, explanation.end)
+        explanation.run(build_client(settings, reactor, probe, explanation.prepare))
+    if markdown:
+        show(f"# How {profile.name} connects\n\n{transcript.markdown}")
+    if not explanation.succeeded:
+        raise TvpnError(explanation.reason)
+
+
+def load_client(profile: Path) -> Any:
+    """The settings of a client; raises TvpnError for a server's, ConfigError for bad ones."""
+    from tvpn.config import load
+
+    settings = load(profile)
+    if settings.role != "client":
+        raise TvpnError(f"{profile} describes a server; name a client's profile")
+    return settings
+
+
+def open_secret(path: Path, how: int) -> BinaryIO:
+    """A file that only its owner may read; raises TvpnError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | how
+    try:
+        return os.fdopen(os.open(path, flags, 0o600), "wb")
+    except OSError as error:
+        raise TvpnError(f"{path}: cannot be written ({(error.strerror or 'unknown').lower()})") from None
+
+
+def show(line: str) -> None:
+    click.echo(line)

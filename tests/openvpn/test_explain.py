@@ -13,7 +13,7 @@ STORY = (
     "HARD_RESET_CLIENT_V3 id 0", "HARD_RESET_SERVER_V2 id 0", "TLS ClientHello", "TLS ServerHello", "TLS Certificate: ",
     "TLS Finished", "TLS Certificate: ", "key method 2, inside TLS: a pre-master secret",
     "key method 2, inside TLS: two randoms", "PUSH_REPLY: the configuration", "data keys of key id 0 by TLS's exporter",
-    f"── DATA  a ping to {INNER_V4}: 84 bytes, sealed by AES-256-GCM", f"◄─ DATA  {INNER_V4} answers: 84 bytes",
+    f"── DATA a ping to {INNER_V4} ", "an IP packet of 84 bytes, sealed by AES-256-GCM", f"◄─ DATA {INNER_V4} answers",
     "EXIT: goodbye",
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tvpn.wire.control import ControlPacket
 from tvpn.wire.header import Opcode
 from tvpn.wire.ip import destination, source
-from tvpn.wire.pcap import HEADER, Place, encode_packet
+from tvpn.wire.pcap import HEADER, Capture, Place, encode_packet
 
 PACKET = ControlPacket(Opcode.CONTROL, 1, b"A" * 8, (3,), b"B" * 8, 4, b"payload")
 PLACES: tuple[tuple[Place, Place], ...] = (
@@ -23,6 +23,28 @@ class PcapTests(SynchronousTestCase):
     def test_header(self) -> None:
         """Version 2.4, big-endian, packets that begin with IP."""
         self.assertEqual(HEADER.hex(), "a1b2c3d4" "00020004" + "00" * 8 + "0000ffff" "00000065")
+
+    def test_records(self) -> None:
+        """A record stands whole in the packet that completes it, out of order and sent twice as they may come."""
+        records = [b"\x16\x03\x03\x00\x04abcd", b"\x17\x03\x03\x00\x02ef", b"\x17\x03\x03\x00\x00"]
+        stream = b"".join(records)
+        pieces = [stream[:3], stream[3:10], stream[10:15], stream[15:]]
+        resets = [ControlPacket(Opcode.SOFT_RESET, 2, b"A" * 8, message_id=0, payload=b"flags")]
+        packets = [ControlPacket(Opcode.CONTROL, 2, b"A" * 8, message_id=at, payload=piece)
+                   for at, piece in enumerate(pieces, 1)]  # fmt: skip
+        capture = Capture()
+        seen = []
+        for packet in [*resets, packets[0], packets[0], packets[2], packets[1], packets[1], packets[3]]:
+            whole = capture.encode(0, True, packet, *PLACES[0])[16 + 28 :]
+            seen.append(ControlPacket.decode(whole[:9], whole[9:]).payload)
+        self.assertEqual(seen, [b"flags", b"", b"", b"", records[0], b"", records[1] + records[2]])
+
+    def test_wrapped_key(self) -> None:
+        """Packets that carry a wrapped key stand there as those that carry none."""
+        for opcode, bare in ((Opcode.HARD_RESET_CLIENT_V3, Opcode.HARD_RESET_CLIENT_V2),
+                             (Opcode.CONTROL_WKC, Opcode.CONTROL), (Opcode.SOFT_RESET, Opcode.SOFT_RESET)):  # fmt: skip
+            record = encode_packet(0, ControlPacket(opcode, 0, b"A" * 8, message_id=0), *PLACES[0])
+            self.assertEqual(record[16 + 28] >> 3, bare)
 
     def test_packet(self) -> None:
         """Time, sizes, addresses, ports, and the control packet as it is without any wrapping."""

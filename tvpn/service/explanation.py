@@ -24,7 +24,7 @@ from tvpn.service.transcript import Transcript
 from tvpn.session.negotiation import Agreement
 from tvpn.session.record import Record, Sighting
 from tvpn.wire.data import V1_HEADER_SIZE, V2_HEADER_SIZE
-from tvpn.wire.pcap import HEADER, Place, encode_packet
+from tvpn.wire.pcap import HEADER, Capture, Place
 
 #: The client's end of a capture is made up: which address it has is the kernel's business.
 _CLIENT_PORT = 40000
@@ -41,6 +41,7 @@ class Explanation:
         self.reason = f"the server did not let us in within {patience:g} seconds"
         self._reactor = reactor
         self._transcript = transcript
+        self._encoder = Capture()
         self._capture: Callable[[Sighting], object] = lambda sighting: None
         if capture is not None:
             capture.write(HEADER)
@@ -75,8 +76,8 @@ class Explanation:
             self._client.hub.session.agreement
         )  # fmt: skip
         if agreement is not None:
-            told = f"{text}: {size} bytes, sealed by {agreement.cipher}"
-            self._transcript.data(now(), sent, _on_the_wire(size, agreement), told)
+            remark = f"an IP packet of {size} bytes, sealed by {agreement.cipher} under the data key"
+            self._transcript.data(now(), sent, _on_the_wire(size, agreement), text, remark)
 
     def end(self, answered: bool) -> None:
         """The probe is through."""
@@ -123,8 +124,8 @@ class Explanation:
         host = ip_address(str(endpoint.address[0]).partition("%")[0])
         server: Place = (host, int(endpoint.address[1]))
         client: Place = (_CLIENTS[host.version], _CLIENT_PORT)
-        ends = (client, server) if sighting.sent else (server, client)
-        return encode_packet(wall() - (now() - sighting.at), sighting.packet, *ends)
+        at = wall() - (now() - sighting.at)
+        return self._encoder.encode(at, sighting.sent, sighting.packet, client, server)
 
 
 def _on_the_wire(size: int, agreement: Agreement) -> int:

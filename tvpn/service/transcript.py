@@ -86,9 +86,10 @@ class Transcript:
         """A sentence between the lines, with its time if it has one."""
         self._add(f"{self._clock(at)}  * {clean(text)}")
 
-    def data(self, at: float, sent: bool, size: int, text: str) -> None:
+    def data(self, at: float, sent: bool, size: int, text: str, remark: str) -> None:
         """A data packet of so many bytes on the wire."""
-        self._arrow(at, sent, f"DATA  {text}", size)
+        self._arrow(at, sent, f"DATA {text}", size)
+        self._remark(remark)
 
     @property
     def markdown(self) -> str:

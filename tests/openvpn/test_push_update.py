@@ -82,6 +82,16 @@ class ServerTests(SynchronousTestCase):
             self.assertEqual(lab.ping("client", INNER), 3, client.output[-3000:])
             self.assertEqual(client.output.count("Peer Connection Initiated"), 1)
 
+    def test_explained(self) -> None:
+        """The prompt tells the next session packet by packet: TLS's steps, what was agreed, no secrets."""
+        with two_hosts() as lab:
+            profile = self.serve(lab)
+            self.type(lab, "told = explain('198.51.100.2'); import builtins; builtins.told = told")
+            self.join_stock(lab, profile, "2.6")
+            said = self.type(lab, "told")
+            for step in ("TLS ClientHello", "TLS Finished", "key method 2, inside TLS", "PUSH_REPLY: the config"):
+                self.assertIn(step, said)
+
     def test_older_client(self) -> None:
         """A 2.6 client does not know it and is left alone; it hears a text all the same."""
         with two_hosts() as lab:

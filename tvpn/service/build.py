@@ -34,6 +34,7 @@ from tvpn.service.clientfiles import ClientFiles
 from tvpn.service.login import Login
 from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
+from tvpn.service.spectator import Spectator
 from tvpn.service.terms import (
     ContextHolder,
     client_keys,
@@ -55,15 +56,20 @@ def build(settings: Settings, reactor: Any) -> MultiService:
     """The service that these settings describe; raises TvpnError."""
     service = MultiService()
     vpn: ServerService | ClientService
+    namespace: dict[str, object]
     state = None
     if settings.role == "server":
         state = open_state(settings)
-        vpn = build_server(settings, reactor, state)
+        holder = ContextHolder(lambda: context_of(settings, state), state)
+        vpn = build_server(settings, reactor, state, holder)
+        namespace = {"peers": vpn.hub.roster, "explain": Spectator(vpn.hub, holder).explain}
     else:
         vpn = build_client(settings, reactor)
+        namespace = {"peers": vpn.hub}
     if settings.manhole.listen is not None:
         # First: when it cannot listen, there is no firewall to take down yet.
-        _build_manhole(settings, reactor, vpn, state).setServiceParent(service)
+        namespace |= {"vpn": vpn, "plane": vpn.plane, "settings": settings, "hub": vpn.hub}
+        _build_manhole(settings, reactor, state, namespace).setServiceParent(service)
     vpn.setServiceParent(service)
     return service
 
@@ -91,11 +97,12 @@ def open_state(settings: Settings) -> State | None:
 # The server
 
 
-def build_server(settings: Settings, reactor: Any, state: State | None) -> ServerService:
+def build_server(
+    settings: Settings, reactor: Any, state: State | None, holder: ContextHolder
+) -> ServerService:
     tunnel = settings.tunnel
     database_path = None if state is None else state.database_path
     leases, ipv6 = _remembered(database_path, settings)
-    holder = ContextHolder(lambda: context_of(settings, state), state)
     holder.renew()
     terms = terms_of(settings, holder, server=True, tokens=token_rules(settings, state))
     plane = Userspace(frozenset() if tunnel.server is None else frozenset({tunnel.server.broadcast_address.packed}))
@@ -206,7 +213,7 @@ def build_client(
     return ClientService(reactor, hub, plane, remotes, attachment, backoff, login)
 
 
-def _build_manhole(settings: Settings, reactor: Any, vpn: ServerService | ClientService, state: State | None) -> Any:
+def _build_manhole(settings: Settings, reactor: Any, state: State | None, namespace: dict[str, object]) -> Any:
     # Conch takes half a second to import: only who wants the manhole pays for it.
     from tvpn.service.manhole import build_manhole
 
@@ -215,6 +222,4 @@ def _build_manhole(settings: Settings, reactor: Any, vpn: ServerService | Client
     if listen is None or authorized_keys is None or folder is None:
         raise ConfigError("[manhole] needs listen, authorized-keys and a state folder", file=settings.source)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    namespace: dict[str, object] = {"vpn": vpn, "plane": vpn.plane, "settings": settings, "hub": vpn.hub}
-    namespace["peers"] = vpn.hub.roster if isinstance(vpn, ServerService) else vpn.hub
     return build_manhole(reactor, listen, authorized_keys, folder, namespace)

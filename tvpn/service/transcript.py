@@ -99,6 +99,9 @@ class Transcript:
     def __str__(self) -> str:
         return "\n".join(self.lines)
 
+    __repr__ = __str__
+    """At a prompt it is its own picture."""
+
     # Packets
 
     def _note_packet(self, sighting: Sighting) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tvpn import __version__
+from tvpn.cli.connect import connect
 from tvpn.cli.device import device
 from tvpn.cli.explain import explain
 from tvpn.cli.location import Location
@@ -63,5 +64,6 @@ def check(file: Path) -> None:
         click.echo(f"warning: {warning}")
 
 
+main.add_command(connect)
 main.add_command(device)
 main.add_command(explain)

@@ -247,6 +247,11 @@ class ClientHub:
         """The server has given us something to show instead of the password."""
         return bool(self._token)
 
+    @property
+    def is_connected(self) -> bool:
+        """The server has let us in, and has not gone."""
+        return self.session is not None and self.session.stage is Stage.ADMITTED
+
     def stop(self, reason: str, now: float) -> None:
         """Say goodbye, on the control channel or on the data channel."""
         if self.session is not None and not self.session.leave(now):

@@ -92,8 +92,10 @@ class TrafficTests(SynchronousTestCase):
             server = ends.serve_stock() if stock == "server" else ends.serve()
             client = ends.join_stock() if stock == "client" else ends.join()
             lab.run("server", "nft", "-f", str(lab.write("counter.nft", COUNTER)))
-            self.assertEqual(lab.ping("client", INNER_V4, 100, 0.05), 100, client.output[-3000:] + server.output[-3000:])
-            self.assertIn(soft_resets(lab), keys, client.output[-3000:] + server.output[-3000:])
+            answered = lab.ping("client", INNER_V4, 100, 0.05)
+            why = client.output[-3000:] + server.output[-3000:]
+            self.assertEqual(answered, 100, why)
+            self.assertIn(soft_resets(lab), keys, why)
 
     def test_our_server(self) -> None:
         """Our server replaces a key after 40 packets, or after 4000 bytes, and a stock client follows."""

@@ -183,6 +183,21 @@ class HalfOpenTests(FloodCase):
         self.assertEqual(self.world.server.told(Left), [])
         self.assertLessEqual(len(self.world.server.told(Complaint)), 3)
 
+    def test_rate_of_one_source(self) -> None:
+        """D-11: whatever rate one source proves its address and begins at, and however soon it gives up, so few of its
+        beginnings are heard that they take 5 % of a core at the most (5 ms each, see tests/soak), and not the half.
+        """
+        opened: set[int] = set()
+        for number in range(3000):
+            self.begin(("203.0.113.66", 1000 + number))
+            for member in self.hub.roster:
+                if member.number not in opened:
+                    self.hub.disconnect(member.number, "", self.world.now)
+                    opened.add(member.number)
+            self.world.run(0.01)
+        self.assertGreater(len(opened), lobby.MOST_OF_SITE)
+        self.assertLessEqual(len(opened) * 0.005, 0.05 * 30)
+
     def test_many_sources(self) -> None:
         """D-10: while hundreds a second prove their addresses and stop, a client still gets in, within six seconds."""
         dice = random.Random(10)

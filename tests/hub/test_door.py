@@ -162,6 +162,32 @@ class OwnKeyTests(DoorTests):
         self.assertEqual(self.refusal(of, body), "wrapped-key-length")
         self.assertIsInstance(of.receive(PLACE, body + self.key.wrapped, 0.0), ServerSession)
 
+    def test_negative_twins(self) -> None:
+        """S-01: a first message with a genuine wrapped key opens by its cookie alone: each single thing wrong with that
+        is silence, and the right one still opens.
+        """
+        of = door(ControlKeys(None, None, V2_KEY))
+        datagram = wrapped(self.packet, self.wrapping, EARLY_NEGOTIATION_START + 1) + self.key.wrapped
+        answer = of.receive(PLACE, datagram, 0.0)
+        cookie = ControlPacket.decode(answer[:9], self.wrapping.unwrap(answer)[1]).session_id
+        right = ControlPacket(Opcode.CONTROL_WKC, 0, CLIENT, (0,), cookie, 1, b"hello")
+        table = [
+            (right, PLACE._replace(address=("192.0.2.1", 40001)), 1.0, "cookie-wrong"),
+            (right, PLACE._replace(address=("192.0.2.2", 40000)), 1.0, "cookie-wrong"),
+            (right, PLACE, 3 * SLOT, "cookie-wrong"),
+            (replace(right, session_id=b"clienti!"), PLACE, 1.0, "cookie-wrong"),
+            (replace(right, remote_session_id=cookie[:7] + bytes([cookie[7] ^ 1])), PLACE, 1.0, "cookie-wrong"),
+            (replace(right, acks=(), remote_session_id=b""), PLACE, 1.0, "cookie-wrong"),
+            (replace(right, acks=(2,)), PLACE, 1.0, "cookie-late"),
+            (replace(right, message_id=2), PLACE, 1.0, "cookie-late"),
+            (replace(right, key_id=1), PLACE, 1.0, "first-key-id"),
+        ]
+        for number, (packet, place, now, reason) in enumerate(table):
+            datagram = wrapped(packet, self.wrapping, EARLY_NEGOTIATION_START + 2 + number) + self.key.wrapped
+            self.assertEqual(self.refusal(of, datagram, place, now), reason, str(packet))
+        datagram = wrapped(right, self.wrapping, EARLY_NEGOTIATION_START + 99) + self.key.wrapped
+        self.assertIsInstance(of.receive(PLACE, datagram, 3 * SLOT - 0.01), ServerSession)
+
     def test_old_style(self) -> None:
         """An older client gets its session at once, while there is room and unless force-cookie forbids it."""
         datagram = wrapped(self.packet, self.wrapping) + self.key.wrapped

@@ -59,6 +59,18 @@ class VerdictTests(SynchronousTestCase):
         world.run(10)
         self.assertTrue(client.told(Disconnected)[0].retry)
 
+    def test_temporary_by_ability(self) -> None:
+        """That it is temporary is told to who announces that he understands it, the others read the reason alone
+        (pitfalls A 59).
+        """
+        for protocol, retry in ((1 << 8, True), (0x1FFF & ~(1 << 8) & ~(1 << 5), False)):
+            info = {"IV_PROTO": str(protocol), "IV_CIPHERS": "AES-256-GCM"}
+            world = World(Options(peer_info=info, verdict=lambda _: Verdict(False, "busy", "busy", temporary=True)))
+            client = world.client()
+            world.run(10)
+            [gone] = client.told(Disconnected)
+            self.assertEqual((gone.reason, gone.retry), ("the server refused us: busy", retry), protocol)
+
     def test_late_verdict(self) -> None:
         """A verdict for who is already gone changes nothing, yes or no; so does one for a number never given."""
         for accepted in (True, False):

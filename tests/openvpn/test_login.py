@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import BIN, Lab, Program, skip_unless_possible, two_hosts
 from tests.openvpn.management import Management
-from tests.openvpn.peers import INNER_V4, READY, SERVER, V2_KEY, Case, Ends
+from tests.openvpn.peers import INNER_V4, READY, SERVER, V2_KEY, Case, Ends, binary
 
 POLICY = """
 from tvpn.wire.challenge import Challenge
@@ -62,12 +62,14 @@ class Office:
 
 class LoginCase(SynchronousTestCase):
     skip = skip_unless_possible("openvpn", "ping")
+    #: The genuine openvpn's.
+    version = "2.6"
 
     def setUp(self) -> None:
         self.lab = self.enterContext(two_hosts())
 
     def ends(self, *client_lines: str, server_lines: tuple[str, ...] = ()) -> Ends:
-        return Ends(self.lab, Case(client_lines=client_lines, server_lines=server_lines))
+        return Ends(self.lab, Case(version=self.version, client_lines=client_lines, server_lines=server_lines))
 
     def without_certificate(self, config: Path) -> Path:
         """The same profile, its certificate and key taken out."""
@@ -91,7 +93,7 @@ class StockClientTests(LoginCase):
         path = self.lab.folder / "management"
         config = ends.client_config()
         config.write_text(f"management {path} unix\nmanagement-query-passwords\nauth-user-pass\n{config.read_text()}")
-        client = self.lab.spawn("client", "openvpn", str(config), name="client")
+        client = self.lab.spawn("client", binary(self.version), str(config), name="client")
         management = Management(client, path)
         self.addCleanup(management.close)
         return client, management
@@ -113,7 +115,7 @@ class StockClientTests(LoginCase):
         server = office.serve()
         config = self.without_certificate(ends.client_config())
         config.write_text(config.read_text() + LOGIN)
-        client = self.lab.spawn("client", "openvpn", str(config), name="client")
+        client = self.lab.spawn("client", binary(self.version), str(config), name="client")
         client.wait_for(READY, 20)
         server.wait_for("alice joined from")
         self.assertEqual(self.lab.ping("client", INNER_V4, 90, 0.05), 90, client.output + server.output)
@@ -205,18 +207,23 @@ return True
             lab.wire("server", ["203.0.113.1/24"], "other", ["203.0.113.2/24"])
             ends, body = Ends(lab, Case()), 'return client.password == "right"'
             office = Office(lab, ends, body, auth="username-as-common-name = yes\n")
-            office = Office(lab, ends, "return True", auth="username-as-common-name = yes\n")
             server = office.serve()
             names = {"client": ("alice", "198.51.100.1"), "other": ("bob", "203.0.113.1")}
             for host, (name, address) in names.items():
                 config = ends.client_config(f"{host}.conf")
                 text = config.read_text().replace("198.51.100.1", address)
                 config.write_text(text + LOGIN.replace("alice", name))
-                lab.spawn(host, "openvpn", str(config), name=host)
+                lab.spawn(host, binary(self.version), str(config), name=host)
             server.wait_for("alice joined from 198.51.100.2", 20)
             server.wait_for("bob joined from 203.0.113.2", 20)
             self.assertEqual([lab.ping(host, INNER_V4, 3) for host in names], [3, 3], server.output)
             self.assertNotIn("replaced", server.output)
+
+
+class NewerClientTests(StockClientTests):
+    """The same with 2.7."""
+
+    version = "2.7"
 
 
 class OurClientTests(LoginCase):
@@ -306,3 +313,9 @@ class OurClientTests(LoginCase):
         client = self.lab.twistd("client", config)
         client.wait_for("static-challenge: is asked at a terminal, and there is none", 10)
         self.assertEqual(client.process.wait(10), 1)
+
+
+class NewerServerTests(OurClientTests):
+    """The same with 2.7."""
+
+    version = "2.7"

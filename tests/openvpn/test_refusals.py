@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.certificates import Signer
 from tests.lab import Lab, Program, skip_unless_possible, two_hosts
-from tests.openvpn.peers import SIGNER, STATIC_KEY, Case, Ends
+from tests.openvpn.peers import READY, SIGNER, STATIC_KEY, Case, Ends, binary
 from tvpn.crypto.statickey import StaticKey
 from tvpn.crypto.tls import Credentials
 
@@ -96,6 +96,24 @@ class RefusalTests(SynchronousTestCase):
             wrong = Ends(lab, Case(client_lines=("verify-x509-name serve name",)))
             client = lab.twistd("client", wrong.client_config("wrong.conf"), "wrong-name")
             client.wait_for("disconnected: the peer is 'server', not 'serve' \\(name\\)", 15)
+
+    def test_full_server(self) -> None:
+        """max-clients: one client too many is told, of 2.6 and of 2.7, tries again, and is in when a place is free."""
+        for version in ("2.6", "2.7"):
+            with two_hosts() as lab:
+                lab.host("other")
+                lab.wire("other", ["203.0.113.2/24"], "server", ["203.0.113.1/24"])
+                polite = ("explicit-exit-notify 1",)
+                first = Ends(lab, Case(version=version, server_lines=("max-clients 1",), client_lines=polite))
+                server, occupant = first.serve(), first.join_stock()
+                second = Ends(lab, Case(version=version, outer="203.0.113.1"), SIGNER.issue("bob"))
+                config = str(second.client_config("other.conf"))
+                client = lab.spawn("other", binary(version), config, name="one-too-many")
+                client.wait_for("AUTH_FAILED,TEMP:the server is full", 20)
+                server.wait_for("bob .* did not get in: max-clients 1 is reached", 5)
+                occupant.stop()
+                client.wait_for(READY, 40)
+                self.assertNotIn("Traceback", server.output)
 
 
 def _revocation_list(*serials: int) -> str:

@@ -27,6 +27,13 @@ def case_of(initiator: str) -> Case:
     return Case(server_lines=(server,), client_lines=(client,))
 
 
+def soft_resets(lab: Lab) -> int:
+    """How many the client has sent since they are counted."""
+    shown = lab.run("server", "nft", "list", "table", "ip", "soft_resets").stdout
+    match = re.search(r"counter packets (\d+)", shown)
+    return int(match[1]) if match else 0
+
+
 class StreamTestCase(SynchronousTestCase):
     """A numbered stream each way through a tunnel whose keys change."""
 
@@ -50,7 +57,7 @@ class StreamTestCase(SynchronousTestCase):
             address = lab.ip("client", "-4", "-br", "addr", "show", "dev", "tun0").split()[2].split("/")[0]
             before = self.overflows(lab)
             outcomes = stream_through(lab, {"server": INNER_V4, "client": address}, mbits, 2.5 * keys + 2)
-            self.assertGreaterEqual(self.soft_resets(lab), keys)
+            self.assertGreaterEqual(soft_resets(lab), keys)
             # On a busy machine queues of the kernel may overflow: what those drop is not the tunnel's loss.
             overflown = self.overflows(lab) - before
             why = f"{outcomes}, {overflown} of full queues\n{served.output[-2000:]}\n{joined.output[-2000:]}"
@@ -62,11 +69,6 @@ class StreamTestCase(SynchronousTestCase):
     def overflows(self, lab: Lab) -> int:
         return overflow(lab, "server") + overflow(lab, "client")
 
-    def soft_resets(self, lab: Lab) -> int:
-        shown = lab.run("server", "nft", "list", "table", "ip", "soft_resets").stdout
-        match = re.search(r"counter packets (\d+)", shown)
-        return int(match[1]) if match else 0
-
 
 class RenegotiationTests(StreamTestCase):
     def test_server_begins(self) -> None:
@@ -76,3 +78,40 @@ class RenegotiationTests(StreamTestCase):
     def test_client_begins(self) -> None:
         """F-09: five new keys at the wish of our client, with our server: no datagram suffers."""
         self.check("client", 5, 5)
+
+
+class TrafficTests(SynchronousTestCase):
+    """New keys for what the old one has carried: reneg-bytes and reneg-pkts, on either side."""
+
+    skip = skip_unless_possible("openvpn", "ping", "nft")
+
+    def check(self, keys: range, server_lines: tuple[str, ...], client_lines: tuple[str, ...], stock: str) -> None:
+        """A hundred pings, of which none is lost, take a number of keys in this range."""
+        with two_hosts() as lab:
+            ends = Ends(lab, Case(server_lines=(NEVER, *server_lines), client_lines=(NEVER, *client_lines)))
+            server = ends.serve_stock() if stock == "server" else ends.serve()
+            client = ends.join_stock() if stock == "client" else ends.join()
+            lab.run("server", "nft", "-f", str(lab.write("counter.nft", COUNTER)))
+            answered = lab.ping("client", INNER_V4, 100, 0.05)
+            why = client.output[-3000:] + server.output[-3000:]
+            self.assertEqual(answered, 100, why)
+            self.assertIn(soft_resets(lab), keys, why)
+
+    def test_our_server(self) -> None:
+        """Our server replaces a key after 40 packets, or after 4000 bytes, and a stock client follows."""
+        self.check(range(3, 20), ("reneg-pkts 40",), (), "client")
+        self.check(range(3, 20), ("reneg-bytes 4000",), (), "client")
+
+    def test_our_client(self) -> None:
+        """So does our client, and a stock server follows."""
+        self.check(range(3, 20), (), ("reneg-pkts 40",), "server")
+        self.check(range(3, 20), (), ("reneg-bytes 4000",), "server")
+
+    def test_stock(self) -> None:
+        """Stock peers do it, and we follow."""
+        self.check(range(3, 20), (), ("reneg-pkts 40",), "client")
+        self.check(range(3, 20), ("reneg-bytes 4000",), (), "server")
+
+    def test_far_away(self) -> None:
+        """While neither is reached the key stays."""
+        self.check(range(1), ("reneg-pkts 4000", "reneg-bytes 800000"), (), "client")

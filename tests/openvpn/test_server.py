@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.certificates import Signer
 from tests.lab import skip_unless_possible, two_hosts
 from tests.openvpn.peers import INNER_V4, INNER_V6, SERVER_V4, SERVER_V6, SIGNER, STATIC_KEY, Case, Ends
 
@@ -114,16 +117,24 @@ class StockClientTests(SynchronousTestCase):
 
     def test_float(self) -> None:
         """F-08: a client whose address changes keeps its session."""
+        self._float("2.6")
+
+    def test_float_27(self) -> None:
+        """F-08: so does one of 2.7, whose packets have epochs."""
+        self._float("2.7")
+
+    def _float(self, version: str) -> None:
         with two_hosts() as lab:
-            ends = Ends(lab, Case(client_lines=("ping 1",)))
+            ends = Ends(lab, Case(version=version, client_lines=("ping 1",)))
             server = ends.serve()
-            ends.join_stock()
+            client = ends.join_stock()
             device = lab.ip("client", "-o", "addr", "show", "to", "198.51.100.2").split()[1]
             lab.ip("client", "addr", "add", "198.51.100.7/24", "dev", device)
             lab.ip("client", "addr", "del", "198.51.100.2/24", "dev", device)
             lab.ip("client", "addr", "replace", "198.51.100.7/24", "dev", device)
             self.assertGreaterEqual(lab.ping("client", INNER_V4, 10), 8, server.output[-3000:])
             self.assertIn("alice moved to 198.51.100.7", server.output)
+            self.assertEqual(client.output.count("Peer Connection Initiated"), 1)
 
     def test_ports(self) -> None:
         """F-08: a client behind a NAT that gives it another port every two seconds keeps its session, and loses three
@@ -139,6 +150,28 @@ class StockClientTests(SynchronousTestCase):
             self.assertGreaterEqual(len(set(relay.output.split("\n"))), 5)
             self.assertGreaterEqual(server.output.count("alice moved to"), 4)
             self.assertEqual(client.output.count("Peer Connection Initiated"), 1)
+
+    def test_restart_in_place(self) -> None:
+        """S-04: a client that crashed and calls from the same address and port is in again at once, and replaces its
+        former session only then; a stranger who calls from there and is refused replaces nothing.
+        """
+        with two_hosts() as lab:
+            ends = Ends(lab, Case("tls-crypt", outer="127.0.0.1", client_lines=("ping 1",)))
+            server = ends.serve()
+            relay = lab.spawn("client", sys.executable, "-m", "tests.openvpn.relay", "1194", SERVER_V4, "600")
+            relay.wait_for("port")
+            first = ends.join_stock()
+            first.stop(signal.SIGKILL)
+            eve = replace(Signer("Another CA", datetime.now(UTC)).issue("eve"), ca=SIGNER.pem)
+            config = Ends(lab, ends.case, eve).client_config("stranger.conf")
+            refused = lab.spawn("client", "openvpn", str(config), name="stranger")
+            refused.wait_for("Received fatal SSL alert: unknown CA", 20)
+            refused.stop(signal.SIGKILL)
+            self.assertNotRegex(server.output, "alice .*(left|replaced)")
+            ends.join_stock()
+            self.assertEqual(lab.ping("client", INNER_V4), 3, server.output[-3000:])
+            self.assertRegex(server.output, "alice .*replaced by a newer connection")
+            self.assertEqual(server.output.count("replaced by a newer connection"), 1)
 
 
 def _name(case: Case) -> str:

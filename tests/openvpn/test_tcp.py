@@ -47,13 +47,14 @@ class TCPTests(SynchronousTestCase):
             client.wait_for("Control Channel: TLSv", 10, 3)
 
     def test_client(self) -> None:
-        """Our client joins a stock server over TCP, and leaves cleanly."""
-        with two_hosts() as lab:
-            ends = Ends(lab, Case(proto="tcp"))
-            server = ends.serve_stock()
-            client = ends.join()
-            self.assertEqual(lab.ping("client", INNER_V4, 10, 0.05), 10, client.output + server.output[-3000:])
-            self.assertEqual(client.stop(signal.SIGTERM), 0, client.output)
+        """Our client joins a stock server over TCP, of 2.6 and of 2.7, on IPv4 and on IPv6, and leaves cleanly."""
+        for case in (Case(proto="tcp"), Case("none", version="2.7", outer=SERVER_V6, proto="tcp")):
+            with two_hosts() as lab:
+                ends = Ends(lab, case)
+                server = ends.serve_stock()
+                client = ends.join()
+                self.assertEqual(lab.ping("client", INNER_V4, 10, 0.05), 10, client.output + server.output[-3000:])
+                self.assertEqual(client.stop(signal.SIGTERM), 0, client.output)
 
     def test_client_reconnects(self) -> None:
         """A server that is gone and comes back is joined again."""

@@ -431,6 +431,20 @@ class Limits(Base):
         self.arrive(ALICE, self.sealed(0, ipv4_packet(INNER[0], WORLD, b"x" * 90), 1))
         self.assertEqual(set(self.plane.take_events()), {NearlySpent(0), Opened(0, 1)})
 
+    def test_packets_run_out(self) -> None:
+        """Packets count together, whichever way they go: also for who only receives."""
+        self.add_with(0, ALICE, most_packets=3)
+        self.arrive(ALICE, *(self.genuine() for _ in range(2)))
+        self.assertEqual(self.plane.take_events(), [Opened(0, 0)])
+        self.arrive(ALICE, self.genuine())
+        self.assertEqual(self.plane.take_events(), [NearlySpent(0)])
+        self.install(0, 1)
+        self.plane.use(0, 1)
+        self.send(*[TO_ALICE] * 2)
+        self.assertEqual(self.plane.take_events(), [])
+        self.arrive(ALICE, self.sealed(0, ipv4_packet(INNER[0], WORLD, b"x"), 1))
+        self.assertEqual(set(self.plane.take_events()), {NearlySpent(0), Opened(0, 1)})
+
     def test_older_key(self) -> None:
         """An older key that goes on being used does not ask for a new one: there is one already."""
         self.add_with(0, ALICE, most_bytes=1000, most_packets=3)

@@ -20,9 +20,9 @@ from tvpn.service.memory import give_back
 
 
 class MessageTests(test_budget.MessageTests):
-    """S-09 with 10^5 requests, S-14 with 10 MB without an end."""
+    """S-09 with more than 10^5 requests, S-14 with 10^6 messages of one byte and 100 MB without an end."""
 
-    TIMES, timeout = 50, 3600
+    TIMES, timeout = 334, 3600
 
 
 class RenegotiationTests(test_budget.RenegotiationTests):
@@ -100,7 +100,7 @@ class MemoryTests(SynchronousTestCase):
         hub.transmit(world.now)
         self.assertEqual(len(hub.roster), number)
         grown = resident() - before
-        world.run(70)
+        world.run(15)
         self.assertEqual(len(hub.roster), 0)
         hub.take_events()
         world.trace.clear()
@@ -145,10 +145,14 @@ class CostTests(SynchronousTestCase):
         self.assertLessEqual((time.thread_time() - spent) / number, 0.005)
 
     def test_bogus_packets(self) -> None:
-        """D-04: no kind of bogus packet costs more than two and a half times of what it costs OpenVPN."""
+        """D-04: a bogus packet on which a key has to be tried costs no more than it costs OpenVPN, as exactly as two
+        runs can be compared. Where nothing has to be tried, what a system call from Python costs is more than OpenVPN's
+        whole: it is two and a half times as much at the most.
+        """
         for kind in KINDS:
             stock, tvpn = measure(kind, 5, 30_000, 8)
-            self.assertLessEqual(tvpn / stock, 2.5, f"{kind}: stock {stock:.1f}, tvpn {tvpn:.1f} µs")
+            most = 1.2 if kind.startswith("forged") else 2.5
+            self.assertLessEqual(tvpn / stock, most, f"{kind}: stock {stock:.1f}, tvpn {tvpn:.1f} µs")
 
 
 class BystanderTests(SynchronousTestCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from tests.whole.simulation import (
+    CIPHERS,
     SERVER_ADDRESS,
     Havoc,
     Limits,
@@ -28,10 +29,14 @@ def payload_of(number: int) -> bytes:
 class NoisyTunnel:
     """Packets both ways, one pair every ``pause`` seconds, renegotiations every 900 s of the world's clock."""
 
-    def __init__(self, protection: str, seed: int, havoc: Havoc = NOISE, pause: float = 0.5) -> None:
-        self.world = World(
-            Options(protection, havoc, seed, server_limits=EVERY_QUARTER, client_limits=EVERY_QUARTER)
-        )
+    def __init__(
+        self, protection: str, seed: int, havoc: Havoc = NOISE, pause: float = 0.5, cipher: str = CIPHERS[0],
+        peer_info: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.world = World(Options(
+            protection, havoc, seed, data_ciphers=(cipher,), client_ciphers=(cipher,), server_limits=EVERY_QUARTER,
+            client_limits=EVERY_QUARTER, peer_info=peer_info,
+        ))  # fmt: skip
         self.client = self.world.client()
         self.pause = pause
         self.sent = 0

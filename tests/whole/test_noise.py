@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.noise import NoisyTunnel
-from tests.whole.simulation import PROTECTIONS, Disconnected, Havoc, Joined, Left, Limits, Options, World
+from tests.whole.simulation import CIPHERS, PROTECTIONS, Disconnected, Havoc, Joined, Left, Limits, Options, World
 from tests.whole.stranger import PINGED
 from tvpn.crypto.wrap import DIGEST_SIZES, STAMP_SIZE
 from tvpn.wire.header import Opcode
+from tvpn.wire.option import Proto
 
 MINUTE = 60.0
 BURST = 3
@@ -109,10 +111,18 @@ class HandshakeTests(SynchronousTestCase):
 
 class TunnelTests(SynchronousTestCase):
     def test_noisy_wire(self) -> None:
-        """F-03: of 10,000 packets on a noisy wire, with five renegotiations, no wrong and no doubled one comes out."""
-        for seed, protection in enumerate(("tls-auth", "tls-crypt-v2")):
-            tunnel = NoisyTunnel(protection, seed, pause=0.9)
+        """F-03: of 10,000 packets of each cipher and format on a noisy wire, with five renegotiations, no wrong and no
+        doubled one comes out.
+        """
+        for seed, (cipher, has_epochs) in enumerate(product((*CIPHERS, "AES-256-CBC"), (True, False))):
+            protection = ("tls-auth", "tls-crypt-v2")[seed % 2]
+            abilities = int(Proto.DATA_V2 | Proto.REQUEST_PUSH | Proto.TLS_KEY_EXPORT)
+            old = {"IV_PROTO": str(abilities), "IV_CIPHERS": cipher, "IV_NCP": "2"}
+            tunnel = NoisyTunnel(protection, seed, pause=0.9, cipher=cipher, peer_info=None if has_epochs else old)
             self.assertTrue(tunnel.connect())
+            agreement = tunnel.client.hub.session.agreement
+            self.assertEqual(agreement.cipher, cipher)
+            self.assertIs(agreement.epochs, has_epochs and cipher in CIPHERS)
             tunnel.run(5000)
             self.assertEqual(tunnel.bad, [])
             for arrived in tunnel.arrived:

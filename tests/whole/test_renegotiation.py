@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.simulation import (
@@ -158,3 +160,17 @@ class RenegotiationTests(SynchronousTestCase):
         world.run(10)
         [left] = world.server.told(Left)
         self.assertEqual(left.reason, "alice came back as bob in a renegotiation")
+
+    def test_client_changes_its_user_name(self) -> None:
+        """So is who comes back under another user name, with the same certificate (pitfalls B 29); under the same one
+        a renegotiation is no news.
+        """
+        for name, reasons in (("alice", []), ("bob", ["alice came back as user 'bob', not 'alice'"])):
+            world = World(Options(server_limits=OFTEN, client_limits=NEVER, login=("alice", "x")))
+            client = world.client()
+            world.run(1, world.connected(client))
+            client.hub.session.terms = replace(client.hub.session.terms, username=name)
+            world.run(10)
+            self.assertEqual([left.reason for left in world.server.told(Left)], reasons)
+            told = [gone.reason for gone in client.told(Disconnected)]
+            self.assertEqual(told, ["the server refused us: user changed"] if reasons else [])

@@ -9,7 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tvpn.errors import Drop
 from tvpn.wire.message import (
     LONGEST_OPTION,
+    LONGEST_WAIT,
     PushReply,
+    Refusal,
+    decode_auth_failed,
     decode_messages,
     encode_auth_failed,
     encode_info,
@@ -69,6 +72,30 @@ class MessageTests(SynchronousTestCase):
         ]
         for text, expected in table:
             self.assertEqual(list(decode_messages(encode_message(text))), [expected])
+
+    def test_refusals(self) -> None:
+        """Whatever stands behind AUTH_FAILED is a reason (pitfalls A 62); only TEMP lets the client try again, after as
+        many seconds as it says but never more than ten minutes (pitfalls B 51).
+        """
+        table = [
+            ("AUTH_FAILED", Refusal("no reason given")),
+            ("AUTH_FAILED,", Refusal("no reason given")),
+            ("AUTH_FAILED,a, b: c", Refusal("a, b: c")),
+            ("AUTH_FAILED,SESSION: token expired", Refusal("SESSION: token expired")),
+            ("AUTH_FAILED,temp", Refusal("temp")),
+            ("AUTH_FAILED,TEMP", Refusal("try again later", True)),
+            ("AUTH_FAILED,TEMP:busy", Refusal("busy", True)),
+            ("AUTH_FAILED,TEMP[backoff 42,advance no]:busy", Refusal("busy", True, 42)),
+            ("AUTH_FAILED,TEMP[advance remote,backoff 7]", Refusal("try again later", True, 7)),
+            ("AUTH_FAILED,TEMP[backoff 601]", Refusal("try again later", True, LONGEST_WAIT)),
+            ("AUTH_FAILED,TEMP[backoff 2000000000]", Refusal("try again later", True, LONGEST_WAIT)),
+            ("AUTH_FAILED,TEMP[backoff " + "9" * 500 + "]:x", Refusal("x", True, LONGEST_WAIT)),
+            ("AUTH_FAILED,TEMP[backoff -1]:x", Refusal("x", True)),
+            ("AUTH_FAILED,TEMP[backoff \u0663]:x", Refusal("x", True)),
+        ]
+        for text, refusal in table:
+            self.assertEqual(decode_auth_failed(text), refusal, text)
+        self.assertEqual(LONGEST_WAIT, 600)
 
 
 class PushReplyTests(SynchronousTestCase):

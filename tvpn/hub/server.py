@@ -90,7 +90,7 @@ class ServerHub:
             self._streams.settle(endpoint)
         try:
             member.session.receive(datagram, now)
-            self._lobby.advance(member)
+            self._lobby.advance(member, now)
             if member.peer is not None:
                 self._plane.heard(member.peer, now)
         finally:
@@ -180,11 +180,15 @@ class ServerHub:
 
     def _let_wait(self, member: Member, now: float) -> None:
         """The member is on its way in; when there are too many, another one is no longer."""
-        crowded_out = self._lobby.enter(member)
+        crowded_out = self._lobby.enter(member, now)
         if crowded_out is not None:
-            self._complain("crowded-out", crowded_out.endpoint, now)
-            crowded_out.session.close()
-            self._follow(crowded_out, now)
+            self._turn_out(crowded_out, "crowded-out", now)
+
+    def _turn_out(self, member: Member, reason: str, now: float) -> None:
+        """One who is on its way in goes, and is counted with its like instead of told by itself."""
+        self._complain(reason, member.endpoint, now)
+        member.session.close()
+        self._follow(member, now)
 
     def _vacate(self, member: Member) -> None:
         """The plane forgets the peer, its address is free."""
@@ -302,14 +306,18 @@ class ServerHub:
         return events
 
     def deadline(self) -> float | None:
-        times = [at for at in (self.roster.deadline(), self._streams.deadline()) if at is not None]
-        return min(times, default=None)
+        times = (self.roster.deadline(), self._streams.deadline(), self._lobby.deadline())
+        return min((at for at in times if at is not None), default=None)
 
     def tick(self, now: float) -> None:
         for endpoint in self._streams.take_overdue(now):
             self._complain("stream-idle", endpoint, now)
             self._events.append(HangUp(endpoint))
         self._for_each(self.roster.take_due(now), lambda member: member.session.tick(now), now)
+        for member in self._lobby.take_stalled(now):
+            # A verdict takes the time it takes.
+            if member.session.stage is Stage.OPENING:
+                self._turn_out(member, "no-progress", now)
 
     def _for_each(self, members: Iterable[Member], act: Callable[[Member], object], now: float) -> None:
         """Do something for each of them. An error of ours ends the member it is about, and is told once all others had

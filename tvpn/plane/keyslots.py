@@ -15,14 +15,14 @@ class KeySlot:
     """One installed key: both directions, the replay window, and the header of what it seals."""
 
     __slots__ = (
-        "carried", "fresh", "header", "key_id", "last_bytes", "most_bytes", "most_packets", "opener", "room", "sealer",
-        "window",
+        "carried", "fresh", "header", "key_id", "last_bytes", "most_bytes", "most_packets", "opened", "opener", "room",
+        "sealer", "window",
     )  # fmt: skip
 
     def __init__(self, key_id: int, keys: DataKeys, spec: PeerSpec) -> None:
         self.key_id = key_id
         self.header = encode_header(key_id, spec.wire_peer_id)
-        self.carried = 0
+        self.carried = self.opened = 0
         # Epochs have a limit of their own, and a new key behind it.
         limit, self.last_bytes = (_UNLIMITED, _UNLIMITED) if keys.epochs else (MOST_BYTES, LAST_BYTES)
         self.most_bytes = min(spec.most_bytes or limit, limit)
@@ -37,7 +37,8 @@ class KeySlot:
     def spent(self) -> bool:
         """It is time for the next key."""
         sealer = self.sealer
-        return self.carried > self.most_bytes or sealer.sent >= self.most_packets or sealer.is_nearly_spent
+        packets = sealer.sent + self.opened
+        return self.carried > self.most_bytes or packets >= self.most_packets or sealer.is_nearly_spent
 
     @property
     def dead(self) -> bool:

@@ -284,7 +284,8 @@ class Userspace:
                 return
         peer.heard = now
         slot.carried += len(plain)
-        if slot.carried > slot.most_bytes:
+        slot.opened += 1
+        if slot.carried > slot.most_bytes or slot.opened + slot.sealer.sent >= slot.most_packets:
             self._warn(peer, slot)
         if slot.fresh:
             slot.fresh = False

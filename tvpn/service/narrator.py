@@ -33,6 +33,7 @@ _MEANINGS = {
     "connect-freq": "comes more often than connect-freq allows; some connections are refused",
     "half-open-full": "was turned away: too many unfinished connections",
     "crowded-out": "had to make room for others: too many unfinished connections",
+    "no-progress": "did not go on with its handshake while there were many",
     "silent-start": "began to connect and then said nothing of TLS",
 }
 #: From which verbosity (OpenVPN's verb) on an event is mentioned: what happens to peers, and what is mere debris.

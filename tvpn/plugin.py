@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-import os
 from pathlib import Path
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from tvpn.errors import TvpnError
-
-CAP_NET_ADMIN = 12
-YOUNG_OBJECTS = 20000
 
 
 class Options(usage.Options):
@@ -38,6 +33,8 @@ def makeService(options: Options) -> IService:
     from tvpn.net.clock import steady
     from tvpn.service.build import build
     from tvpn.service.ending import end_quietly_on_signals
+    from tvpn.service.memory import calm_collector
+    from tvpn.service.privilege import require_net_admin
 
     try:
         settings = load(Path(options["config"]))
@@ -49,22 +46,3 @@ def makeService(options: Options) -> IService:
     end_quietly_on_signals(reactor)
     calm_collector()
     return service
-
-
-def calm_collector() -> None:
-    """What was loaded stays: the garbage collector need not look at it again and again, which costs every handshake
-    a tenth of its time and now and then delays packets.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
-
-
-def require_net_admin(status: Path = Path("/proc/self/status")) -> None:
-    """Raises TvpnError, saying how to get it, unless this process may make a TUN device."""
-    effective = next((line.split()[1] for line in status.read_text().splitlines() if line.startswith("CapEff:")), "0")
-    if not int(effective, 16) >> CAP_NET_ADMIN & 1:
-        raise TvpnError(
-            f"making a TUN device needs root or the capability CAP_NET_ADMIN, and this process (uid {os.getuid()}) has "
-            "neither; run it with sudo, or under systemd with AmbientCapabilities=CAP_NET_ADMIN"
-        )

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import BIN, ROOT, environment, skip_unless_possible
 from tvpn.errors import TvpnError
-from tvpn.plugin import Options, makeService, require_net_admin
+from tvpn.plugin import Options, makeService
+from tvpn.service.privilege import require_net_admin
 
 SERVER = "[tvpn]\nrole = server\nstate = state\n[tunnel]\nserver = 10.87.0.0/24\n"
 

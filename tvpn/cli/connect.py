@@ -27,10 +27,11 @@ def connect(profile: Path, as_json: bool, verbose: bool) -> None:
 
     from tvpn.cli.output import begin_log
     from tvpn.net.clock import steady
-    from tvpn.plugin import calm_collector, require_net_admin
     from tvpn.service.build import build_client
     from tvpn.service.ending import end_quietly_on_signals
     from tvpn.service.foreground import Foreground
+    from tvpn.service.memory import calm_collector
+    from tvpn.service.privilege import require_net_admin
 
     settings = load_client(profile)
     require_net_admin()

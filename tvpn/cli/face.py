@@ -61,6 +61,7 @@ class TerminalFace:
         if isinstance(progress, Connected):
             self._since, self._before = self._now(), None
             self._print(f"connected: {', '.join(_addresses(progress.tunnel))}", "green")
+            self._status("up")
         said = sentence(progress)
         if isinstance(progress, Calling):
             shown = f"{progress.host} ({progress.address})" if progress.host != progress.address else progress.host

@@ -1,0 +1,103 @@
+"""What is seen of a client that runs."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from ipaddress import IPv4Interface, IPv6Interface
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tvpn.cli.face import JSONFace, TerminalFace, clock, rate, size
+from tvpn.hub.event import Advanced, Announced, ChallengeAsked, Connected, Disconnected
+from tvpn.hub.pushed import Tunnel
+from tvpn.plane.verbs import Counters
+from tvpn.service.progress import CallFailed, Calling, Waiting
+from tvpn.session.event import Step
+from tvpn.wire.challenge import Challenge
+
+TUNNEL = Tunnel(ipv4=IPv4Interface("10.9.0.2/24"), ipv6=IPv6Interface("fd00:9::2/64"))
+CALLING = Calling("vpn.example.org", "198.51.100.1", "udp", 1194)
+
+
+class JSONTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.output = StringIO()
+        self.face = JSONFace(self.output)
+
+    def told(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.output.getvalue().splitlines()]
+
+    def test_events(self) -> None:
+        """Every event is one object on one line, with its time, its name and what belongs to it."""
+        for progress in (CALLING, Advanced(Step.SECURED), Connected(TUNNEL), Disconnected("no answer", True),
+                         Waiting(2), CallFailed("cannot find it")):  # fmt: skip
+            self.face.hear(progress)
+        self.face.close()
+        events = self.told()
+        self.assertTrue(all(event.pop("time") for event in events))
+        self.assertEqual(events[0], {"event": "calling", "host": "vpn.example.org", "address": "198.51.100.1",
+                                     "protocol": "udp", "port": 1194})  # fmt: skip
+        self.assertEqual(events[1], {"event": "advanced", "step": "secured"})
+        self.assertEqual((events[2]["event"], events[2]["addresses"]), ("connected", ["10.9.0.2/24", "fd00:9::2/64"]))
+        self.assertEqual((events[3]["event"], events[3]["reason"]), ("disconnected", "no answer"))
+        self.assertEqual(events[4], {"event": "waiting", "seconds": 2})
+        self.assertEqual([event["event"] for event in events[5:]], ["call-failed", "stopped"])
+
+    def test_hostile(self) -> None:
+        """Whatever the server says, a line stays one line."""
+        self.face.hear(Announced('two\nlines "and" \x1b[31m'))
+        [event] = self.told()
+        self.assertEqual(event["text"], 'two\nlines "and" \x1b[31m')
+
+    def test_traffic(self) -> None:
+        """Counters are told every ten seconds, and only when they have moved."""
+        counters = Counters(10, 1, 20, 1, {})
+        for _ in range(30):
+            self.face.show(counters)
+        self.assertEqual(len(self.told()), 1)
+        counters.sent_bytes = 21
+        for _ in range(10):
+            self.face.show(counters)
+        self.assertEqual(self.told()[-1]["sent_bytes"], 21)
+
+
+class TerminalTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.output = StringIO()
+        self.now = 100.0
+        self.face = TerminalFace(self.output, lambda: self.now)
+        self.addCleanup(self.face.close)
+
+    def test_stages(self) -> None:
+        """What stays are the milestones; foreign text brings no control characters along."""
+        for progress in (CALLING, Advanced(Step.KEYED), Connected(TUNNEL), Announced("back\x1b[2Jsoon"),
+                         Disconnected("no answer", True)):  # fmt: skip
+            self.face.hear(progress)
+        shown = self.output.getvalue()
+        for text in ("connected: 10.9.0.2/24, fd00:9::2/64", "the server says: back?[2Jsoon",
+                     "disconnected: no answer"):  # fmt: skip
+            self.assertIn(text, shown)
+        self.assertNotIn("\x1b[2J", shown)
+
+    def test_question(self) -> None:
+        """A question of the server is shown."""
+        self.face.hear(ChallengeAsked(Challenge("Code?", echo=True)))
+        self.assertIn("the server asks: Code?", self.output.getvalue())
+
+    def test_rates(self) -> None:
+        """Rates are those of the last interval; times and sizes have units."""
+        seen: list[str] = []
+        self.face._status = seen.append  # type: ignore[method-assign]
+        self.face.hear(Connected(TUNNEL))
+        for counters in (Counters(0, 0, 0, 0, {}), Counters(125_000, 1, 1_250_000, 1, {})):
+            self.face.show(counters)
+            self.now += 1
+        self.assertEqual(seen[-1], "up 0:00:01   ↓ 1.0 Mbit/s   ↑ 10.0 Mbit/s   122.1 KiB in, 1.2 MiB out")
+
+    def test_units(self) -> None:
+        """The unit that leaves fewest digits; the largest takes the rest."""
+        self.assertEqual([rate(each) for each in (0, 999, 1000, 2.5e9)],
+                         ["0 bit/s", "999 bit/s", "1.0 kbit/s", "2.5 Gbit/s"])  # fmt: skip
+        self.assertEqual([size(1023), size(1024), size(5 << 50)], ["1023 B", "1.0 KiB", "5120.0 TiB"])
+        self.assertEqual([clock(59), clock(3725)], ["0:00:59", "1:02:05"])

@@ -91,6 +91,7 @@ class Demo:
         server = self.lab.spawn("third", "iperf3", "-s", "-1", "--forceflush", "-B", THIRD, name="iperf3")
         server.wait_for("Server listening")
         done = self.lab.run("client", "iperf3", "-c", THIRD, "-t", str(SECONDS), "-J", *more)
+        server.process.wait(10)  # the next one wants its port
         total = json.loads(done.stdout)["end"]["sum_received"]
         if not total["bytes"]:
             raise AssertionError("no byte arrived")

@@ -32,7 +32,7 @@ def makeService(options: Options) -> IService:
     from tvpn.config import load
     from tvpn.net.clock import steady
     from tvpn.service.build import build
-    from tvpn.service.ending import end_quietly_on_signals
+    from tvpn.service.ending import Doorstep, end_quietly_on_signals
     from tvpn.service.memory import calm_collector
     from tvpn.service.privilege import require_net_admin
 
@@ -40,7 +40,8 @@ def makeService(options: Options) -> IService:
         settings = load(Path(options["config"]))
         require_net_admin()
         steady(reactor)
-        service = build(settings, reactor)
+        service = Doorstep({} if options.parent is None else options.parent)
+        build(settings, reactor).setServiceParent(service)
     except TvpnError as error:
         raise SystemExit(f"tvpn: {error}") from None
     end_quietly_on_signals(reactor)

@@ -63,6 +63,10 @@ class Refusing(ConfigCase):
         """The nearest may live in another section."""
         self.refused("[tunnel]\nservr = auto\n", 2, "servr", "server in [tunnel]")
 
+    def test_a_word_that_resembles_none_gets_no_guess(self) -> None:
+        """A far-fetched one would lead astray."""
+        self.refused(SERVER + "frobnicate = 4\n", 3, "frobnicate", "is no known word; `tvpn options` lists them all")
+
     def test_a_word_of_another_section_names_that_section(self) -> None:
         """So does an option that belongs in [push]."""
         self.refused("[tls]\n\nserver = auto\n", 3, "server", "belongs in [tunnel]")

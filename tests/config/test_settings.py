@@ -228,11 +228,18 @@ class Crossing(ConfigCase):
 
     def test_a_manhole_for_others_needs_a_second_yes(self) -> None:
         """Loopback and a private unix socket do not."""
+        self.write("keys", "")
+        manhole = SERVER + "[manhole]\nauthorized-keys = keys\n"
         for quiet in ("tcp:22:interface=127.0.0.1", r"tcp:22:interface=\:\:1", "unix:/run/x:mode=600"):
-            self.assertEqual(self.load(SERVER + f"[manhole]\nlisten = {quiet}\n").manhole.listen, quiet)
+            self.assertEqual(self.load(manhole + f"listen = {quiet}\n").manhole.listen, quiet)
         for loud in ("tcp:22", "tcp:22:interface=192.0.2.1", "unix:/run/x", "unix:/run/x:mode=660", "unix:/x:mode=700"):
-            self.refused(SERVER + f"[manhole]\nlisten = {loud}\n", 4, "listen", "expose = yes")
-            self.load(SERVER + f"[manhole]\nlisten = {loud}\nexpose = yes\n")
+            self.refused(manhole + f"listen = {loud}\n", 5, "listen", "expose = yes")
+            self.load(manhole + f"listen = {loud}\nexpose = yes\n")
+
+    def test_a_manhole_needs_keys(self) -> None:
+        """Without them nobody could enter: said at the line that opens it, before anything starts."""
+        text = SERVER + "[manhole]\nlisten = tcp:22:interface=127.0.0.1\n"
+        self.refused(text, 4, "listen", "add authorized-keys = FILE")
 
     def test_a_device_says_its_type_unless_its_name_does(self) -> None:
         """As in OpenVPN."""

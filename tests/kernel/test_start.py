@@ -9,7 +9,7 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kernel.scene import INNER_V4, INNER_V6, LISTENING, Site, tables
-from tests.lab import Lab, skip_unless_possible, two_hosts
+from tests.lab import BIN, Lab, skip_unless_possible, two_hosts
 
 MADE = ["ca.key", "ca.crt", "server.key", "server.crt", "tls-crypt-v2.key", "tvpn.sqlite"]
 
@@ -107,6 +107,30 @@ class RefusedStartTests(LonelyCase):
         self.site.transport = ("listen = udp:1195",)
         self.assert_refused(r" tvpn: .*2222.*in use")
         self.assertEqual(self.links().count("tun"), 1)
+
+    def test_daemon(self) -> None:
+        """In the background, too: the sentence on the terminal and in the log, status 1, and no pid file is left."""
+        self.site.serve()
+        log, pid_file = self.lab.folder / "twistd.log", self.lab.folder / "twistd.pid"
+        done = self.lab.run(
+            "server", str(BIN / "twistd"), f"--pidfile={pid_file}", f"--logfile={log}",
+            "tvpn", "--config", str(self.site.config()), check=False,
+        )  # fmt: skip
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("cannot listen on udp 0.0.0.0:1194: Address already in use", done.stderr)
+        self.assertIn("tvpn: cannot listen on udp 0.0.0.0:1194: Address already in use; is another", log.read_text())
+        self.assertNotIn("Traceback", log.read_text())
+        self.assertFalse(pid_file.exists())
+
+    def test_pid_file(self) -> None:
+        """In the foreground no pid file is left either: it would name whoever has that number next."""
+        self.site.serve()
+        pid_file = self.lab.folder / "twistd.pid"
+        done = self.lab.run(
+            "server", str(BIN / "twistd"), "-n", f"--pidfile={pid_file}", "tvpn", "--config", str(self.site.config()),
+            check=False,
+        )  # fmt: skip
+        self.assertEqual((done.returncode, pid_file.exists()), (1, False))
 
 
 class EndTests(LonelyCase):

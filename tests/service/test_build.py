@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -183,6 +184,20 @@ class GraphTests(BuildCase):
         self.assertIn("ca.key, ca.crt, server.key", made)
         self.assertIn(f"tvpn --config {self.folder / 'server.ini'} device add NAME", hint)
         vpn._database.close()
+
+    def test_command(self) -> None:
+        """The command in the note can be typed as it is, wherever the shell looks for programs."""
+        beside = self.folder / "bin" / "tvpn"
+        beside.parent.mkdir()
+        python = beside.with_name("python3")
+        for exists, found, command in (
+            (False, None, "tvpn"), (False, "/usr/bin/tvpn", "tvpn"), (True, str(beside), "tvpn"),
+            (True, None, str(beside)), (True, "/usr/bin/tvpn", str(beside)),
+        ):  # fmt: skip
+            if exists:
+                beside.touch()
+            with mock.patch.object(build.shutil, "which", return_value=found):
+                self.assertEqual(build._command_line(python), command)
 
     def test_given_authority(self) -> None:
         """A server with certificates of its own makes no state and keeps no list of devices."""

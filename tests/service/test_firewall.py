@@ -79,6 +79,20 @@ class ScriptTests(SynchronousTestCase):
         self.assertEqual(scripts, [away + wall.script(), away])
 
 
+    def test_half_way(self) -> None:
+        """Without the table nothing is forwarded, and without forwarding no table stays."""
+        missing = TvpnError("there is no nft here")
+        with mock.patch.object(firewall, "switch_forwarding_on") as switched:
+            wall = Firewall("tun0", (V4,), UDP, run=mock.Mock(side_effect=missing))
+            self.assertIs(self.assertRaises(TvpnError, wall.raise_up), missing)
+        switched.assert_not_called()
+        scripts: list[str] = []
+        wall = Firewall("tun0", (V4,), UDP, run=scripts.append)
+        with mock.patch.object(firewall, "switch_forwarding_on", side_effect=TvpnError("read-only")):
+            self.assertRaises(TvpnError, wall.raise_up)
+        self.assertEqual(scripts[1:], ["add table inet tvpn_tun0\ndelete table inet tvpn_tun0\n"])
+
+
 class LoadTests(SynchronousTestCase):
     """nft, and the lack of it."""
 

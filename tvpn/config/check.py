@@ -221,6 +221,8 @@ def _check_manhole(made: Draft) -> None:
     if not private and not manhole.get("trust_the_network"):
         remedy = "write tcp:2222:interface=127.0.0.1 or unix:PATH:mode=600"
         raise given.error(f"lets others reach the prompt; {remedy}, or add `expose = yes` if that is meant")
+    if "authorized_keys" not in manhole:
+        raise given.error("lets nobody in, since keys alone open it; add authorized-keys = FILE")
 
 
 def _warn(made: Draft, role: Role) -> None:

@@ -23,8 +23,10 @@ _NEVER = {
         _OURS,
     ),
     "push": "write the pushed option itself, without the word push",
-    "comp-lzo": "the server does that by itself; write compress = migrate, or comp-lzo = no, in [data]",
-    "compress": "the server does that by itself; write compress = migrate, or the frame that clients use, in [data]",
+    "comp-lzo": "the server does that by itself; delete this line, and write compress = migrate, or comp-lzo = no, in "
+    "[data] (OpenVPN: without =)",
+    "compress": "the server does that by itself; delete this line, and write compress = migrate, or the frame that "
+    "clients use, in [data] (OpenVPN: without =)",
 }  # fmt: skip
 
 

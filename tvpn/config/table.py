@@ -299,7 +299,7 @@ def advise(word: str, section: str | None) -> str:
         return "is a word of tvpn's ini files only; move it to one or delete it"
     fits = [entry for entry in ENTRIES if (entry.option.ini if section else entry.option.openvpn)]
     known = {entry.word: entry.section for entry in reversed(fits)}
-    near = difflib.get_close_matches(word, [*known, *(FOREIGN if section is None else ())], n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, [*known, *(FOREIGN if section is None else ())], n=1, cutoff=0.6)
     if not near:
         return "is no known word; `tvpn options` lists them all"
     where = f" in [{known[near[0]]}]" if section is not None else ""

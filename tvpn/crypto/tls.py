@@ -270,13 +270,22 @@ class TLS:
         except SSL.WantReadError:
             return False
         except SSL.Error as error:
-            raise PeerError(f"TLS handshake failed: {_explain(error)}") from None
+            told = _VERIFIED.get(lib.SSL_get_verify_result(self._connection._ssl)) or _explain(error)
+            raise PeerError(f"TLS handshake failed: {told}") from None
         self.established = True
         return True
 
 
+#: Why OpenSSL refuses a chain (X509_V_ERR_*, x509_vfy.h), as far as it says more than that it does.
+_VERIFIED = dict.fromkeys((2, 18, 19, 20, 21), "the peer's certificate is not signed by our CA") | {
+    7: "the peer's certificate, or one above it, has a wrong signature",
+    26: "the peer's certificate is not made for its role",
+    66: "the key of the peer's certificate is too weak",
+    67: "the key of a CA above the peer's certificate is too weak",
+    68: "the peer's certificate, or one above it, is signed with a digest that is too weak",
+}
 _EXPLAINED = {
-    "certificate verify failed": "the peer's certificate is not signed by our CA, not made for its role, or too weak",
+    "certificate verify failed": "the peer's certificate, or one above it, is not good",
     "unsupported protocol": "no common TLS version",
     "no shared cipher": "no common TLS cipher",
     "peer did not return a certificate": "the peer showed no certificate",

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
+import shutil
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import IPv6Network
@@ -178,9 +181,17 @@ def _notes(settings: Settings, state: State | None) -> list[str]:
     if state is not None:
         if state.made:
             notes.append(f"made in {state.folder}: {', '.join(str(name) for name in state.made)}")
-        config = "" if settings.source is None else f"--config {settings.source} "
-        notes.append(f"add a device with: tvpn {config}device add NAME --output NAME.ovpn --remote THIS-HOST")
+        config = "" if settings.source is None else f"--config {shlex.quote(str(settings.source))} "
+        command = shlex.quote(_command_line(Path(sys.executable)))
+        notes.append(f"add a device with: {command} {config}device add NAME --output NAME.ovpn --remote THIS-HOST")
     return notes
+
+
+def _command_line(python: Path) -> str:
+    """``tvpn`` as the reader can type it: by its path where the shell would not find the one beside this Python."""
+    beside = python.with_name("tvpn")
+    found = shutil.which("tvpn")
+    return str(beside) if beside.exists() and (found is None or Path(found) != beside) else "tvpn"
 
 
 # The client

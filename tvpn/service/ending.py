@@ -9,10 +9,12 @@ import atexit
 import os
 import signal
 import sys
+from collections.abc import MutableMapping
 from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from twisted.application.service import MultiService
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
@@ -36,6 +38,41 @@ def _stop(reactor: Any) -> None:
     # Stopping already: a second signal, or a second failure, has nothing to add.
     with suppress(ReactorNotRunning):
         reactor.stop()
+
+
+class Refused(SystemExit):
+    """A start that ends here: exit status 1, and the sentence that says why, written down already."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(1)
+        self.sentence = sentence
+        sys.stderr.write(f"tvpn: {sentence}\n")
+
+
+class Doorstep(MultiService):
+    """What twistd starts. It expects no SystemExit here: its pid file would stay behind, and as a daemon's parent it
+    would wait for ever for word of its child. ``twistd`` is its configuration.
+    """
+
+    def __init__(self, twistd: MutableMapping[str, Any]) -> None:
+        super().__init__()
+        self._twistd = twistd
+
+    def privilegedStartService(self) -> None:
+        try:
+            super().privilegedStartService()
+        except Refused as refused:
+            self._tell(refused.sentence)
+            raise
+
+    def _tell(self, sentence: str) -> None:
+        pid_file, pipe = self._twistd.get("pidfile"), self._twistd.get("statusPipe")
+        if pid_file:
+            with suppress(OSError):
+                os.unlink(pid_file)
+        if pipe is not None:
+            # The parent shows what follows a status and a blank, and no more than 100 bytes.
+            os.write(pipe, f"1 {sentence}".encode()[:100])
 
 
 def fail(reactor: Any, sentence: str) -> None:

@@ -40,9 +40,13 @@ class Firewall:
         return "tvpn_" + re.sub(r"[^A-Za-z0-9]", "_", self.device)
 
     def raise_up(self) -> None:
-        """Switch forwarding on and load the table, in place of one that a killed server has left."""
-        switch_forwarding_on(self.networks)
+        """Load the table, in place of one that a killed server has left, and switch forwarding on: never without it."""
         self.run(f"add table inet {self.table}\ndelete table inet {self.table}\n{self.script()}")
+        try:
+            switch_forwarding_on(self.networks)
+        except TvpnError:
+            self.take_down()
+            raise
 
     def take_down(self) -> None:
         """Remove the table; gone already is no error. Forwarding stays as it is: others may rely on it by now."""

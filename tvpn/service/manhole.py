@@ -6,7 +6,6 @@ Whoever gets in is the process: so keys only, and loopback or a unix socket of m
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from zope.interface import implementer
 
 from tvpn.errors import TvpnError
 from tvpn.pki.keyfile import read_secret, write_secret
+from tvpn.service.ending import Refused
 
 HOST_KEY = "manhole-host.key"
 
@@ -69,8 +69,7 @@ class Prompt(MultiService):
         try:
             super().privilegedStartService()
         except CannotListenError as error:
-            sys.stderr.write(f"tvpn: [manhole] {error}\n")
-            raise SystemExit(1) from None
+            raise Refused(f"[manhole] {error}") from None
 
 
 def load_host_key(path: Path) -> keys.Key:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
@@ -29,7 +28,7 @@ from tvpn.net.tun import TunDevice, open_tun
 from tvpn.net.udp import UDPLink, open_udp
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint
-from tvpn.service.ending import fail
+from tvpn.service.ending import Refused, fail
 from tvpn.service.firewall import Firewall
 from tvpn.service.memory import Thrift
 from tvpn.service.narrator import is_worth, sentence
@@ -136,8 +135,7 @@ class ServerService(Service):
             self._open()
         except TvpnError as error:
             self._close()
-            sys.stderr.write(f"tvpn: {error}\n")
-            raise SystemExit(1) from None
+            raise Refused(str(error)) from None
         super().privilegedStartService()
 
     def _open(self) -> None:

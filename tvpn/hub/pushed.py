@@ -1,4 +1,4 @@
-"""What a server pushes, read by allow-list into what our client does (protocol: push-and-options.md 2 and 4).
+"""What a server pushes, read by allow-list into what our client does (protocol: push-and-options.md 2 to 4).
 
 Whatever is not on the list is named in ``ignored`` and has no effect.
 """
@@ -7,26 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import TypeVar
 
+from tvpn.config import word as words
+from tvpn.hub.names import Names, NamesDraft
+from tvpn.hub.redirect import (
+    ALL_V4,
+    HALVES_V4,
+    LARGEST_METRIC,
+    REDIRECT_V6,
+    Network,
+    Redirect,
+    Route,
+    Way,
+    number,
+    read_redirect,
+    read_route,
+    read_route_ipv6,
+)
+
 MOST_ROUTES = 1024
-SMALLEST_MTU, LARGEST_MTU = 100, 1600
+MOST_IGNORED = 64
+"""So many options are named; of the rest only the number."""
+SMALLEST_MTU, SMALLEST_MTU_V6, LARGEST_MTU = 100, 1280, 1600
 LONGEST_PING = 86400
-REDIRECT_V4 = (IPv4Network("0.0.0.0/1"), IPv4Network("128.0.0.0/1"))
-REDIRECT_V6 = (IPv6Network("::/3"), IPv6Network("2000::/4"), IPv6Network("3000::/4"), IPv6Network("fc00::/7"))
 
 #: Spoken to other layers or other systems: no effect here, and no reason to mention them.
 _SILENT = frozenset(
     {"peer-id", "cipher", "comp-lzo", "compress", "protocol-flags", "key-derivation", "push-continuation", "tun-ipv6",
      "auth-token", "auth-token-user", "register-dns", "block-outside-dns", "persist-key", "persist-tun"}
 )  # fmt: skip
+#: What other options are read by, wherever it stands.
+_FIRST = {"topology": 0, "ifconfig": 1, "route-gateway": 1}
 Interface = TypeVar("Interface", IPv4Interface, IPv6Interface)
 
 
 @dataclass(slots=True)
 class Tunnel:
-    """Addresses, routes and timers of a tunnel as the server wants them."""
+    """Addresses, routes, names and timers of a tunnel as the server wants them."""
 
     ipv4: IPv4Interface | None = None
     ipv6: IPv6Interface | None = None
@@ -34,8 +53,13 @@ class Tunnel:
     """The address at the other end where there is a pair and no network (topology net30 and p2p)."""
     topology: str = "net30"
     gateway: IPv4Address | None = None
-    routes: list[IPv4Network | IPv6Network] = field(default_factory=list)
-    redirects: bool = False
+    routes: list[Route] = field(default_factory=list)
+    metric: int | None = None
+    """Of routes that have none of their own."""
+    redirect: Redirect | None = None
+    blocks_ipv6: bool = False
+    """IPv6 goes into the tunnel and no further: each packet is answered with an ICMPv6 error."""
+    names: Names = Names()
     mtu: int | None = None
     ping: int | None = None
     ping_restart: int | None = None
@@ -46,35 +70,76 @@ class Tunnel:
         """What the device itself is made with; the rest can change in place."""
         return self.ipv4, self.ipv6, self.other_end, self.mtu
 
+    @property
+    def redirects_ipv4(self) -> bool:
+        redirect = self.redirect
+        return redirect is not None and redirect.everything and "!ipv4" not in redirect.flags and self.ipv4 is not None
+
+    @property
+    def redirects_ipv6(self) -> bool:
+        redirect = self.redirect
+        return redirect is not None and redirect.everything and "ipv6" in redirect.flags and self.ipv6 is not None
+
+    @property
+    def redirects(self) -> bool:
+        """Whether all of a family goes into the tunnel."""
+        return self.redirects_ipv4 or self.redirects_ipv6 or self.blocks_ipv6
+
+    @property
+    def redirected(self) -> tuple[Network, ...]:
+        """The networks that stand for everything."""
+        halves = self.redirect is not None and "def1" in self.redirect.flags
+        v4: tuple[Network, ...] = (HALVES_V4 if halves else ALL_V4) if self.redirects_ipv4 else ()
+        return v4 + (REDIRECT_V6 if self.redirects_ipv6 or self.blocks_ipv6 else ())
+
 
 def read_pushed(options: Iterable[str]) -> Tunnel:
     """The tunnel these pushed options describe; a malformed or unknown one is ignored by name."""
-    tunnel = Tunnel()
-    flags: set[str] = set()
-    # What an ifconfig means depends on the topology, wherever that stands.
-    for option in sorted(options, key=lambda option: option.split()[:1] != ["topology"]):
-        word, *values = option.split() or [""]
+    tunnel, draft = Tunnel(), NamesDraft()
+    for option in sorted(options, key=lambda option: _FIRST.get(option.lstrip().partition(" ")[0], 2)):
         try:
-            if word in ("redirect-gateway", "redirect-private"):
-                flags.update([*values, word])
+            word, *values = words.split(option) or [""]
+            if word == "dns":
+                draft.dns(values, option)
+            elif word == "dhcp-option":
+                draft.dhcp(values)
             elif word in _READERS:
                 _READERS[word](tunnel, values)
             elif word not in _SILENT:
-                tunnel.ignored.append(option)
+                _ignore(tunnel, option)
         except (ValueError, IndexError):
-            tunnel.ignored.append(option)
-    _redirect(tunnel, flags)
+            _ignore(tunnel, option)
+    tunnel.names, lost = draft.finish()
+    tunnel.ignored += lost
+    _settle(tunnel)
+    if len(tunnel.ignored) > MOST_IGNORED:
+        tunnel.ignored[MOST_IGNORED:] = [f"and {len(tunnel.ignored) - MOST_IGNORED} more"]
     return tunnel
 
 
-def _redirect(tunnel: Tunnel, flags: set[str]) -> None:
-    if "redirect-gateway" not in flags:
-        return
-    tunnel.redirects = True
-    if "!ipv4" not in flags and tunnel.ipv4 is not None:
-        tunnel.routes.extend(REDIRECT_V4)
-    if "ipv6" in flags and tunnel.ipv6 is not None:
-        tunnel.routes.extend(REDIRECT_V6)
+def _ignore(tunnel: Tunnel, option: str) -> None:
+    tunnel.ignored.append(option)
+
+
+def _settle(tunnel: Tunnel) -> None:
+    """What depends on several options, once all are read."""
+    if tunnel.mtu is not None and tunnel.mtu < SMALLEST_MTU_V6 and (tunnel.ipv6 is not None or tunnel.blocks_ipv6):
+        _ignore(tunnel, f"tun-mtu {tunnel.mtu}")
+        tunnel.mtu = None
+    redirect = tunnel.redirect
+    if redirect is not None:
+        word = "redirect-gateway" if redirect.everything else "redirect-private"
+        # Nobody here knows who has given this machine its address.
+        unmet = {"bypass-dhcp"} if tunnel.redirects_ipv6 or tunnel.blocks_ipv6 else {"bypass-dhcp", "ipv6"}
+        tunnel.ignored += [f"{word} {flag}" for flag in sorted(redirect.flags & unmet)]
+    inside = [own.network for own in (tunnel.ipv4, tunnel.ipv6) if own is not None]
+    ends = (tunnel.gateway, tunnel.other_end)
+    for at, route in enumerate(tunnel.routes):
+        by, metric = route.by, tunnel.metric if route.metric is None else route.metric
+        if not isinstance(by, Way) and (by in ends or by.is_link_local or any(by in network for network in inside)):
+            # Whoever it is in the tunnel: all of it leads to the server.
+            by = Way.TUNNEL
+        tunnel.routes[at] = Route(route.network, by, metric)
 
 
 def _topology(tunnel: Tunnel, values: list[str]) -> None:
@@ -101,45 +166,57 @@ def _of_one_host(address: Interface) -> Interface:
     own = address.ip
     if own.is_multicast or own.is_loopback or own.is_unspecified or own == IPv4Address("255.255.255.255"):
         raise ValueError("not an address of one host")
+    if isinstance(own, IPv6Address) and own.scope_id is not None:
+        raise ValueError("an address with a scope")
     return address
 
 
 def _route(tunnel: Tunnel, values: list[str]) -> None:
-    mask = values[1] if len(values) > 1 and values[1] != "default" else "255.255.255.255"
-    _add_route(tunnel, IPv4Network(f"{values[0]}/{mask}"))
+    if len(tunnel.routes) >= MOST_ROUTES:
+        raise ValueError("too many routes")
+    route = read_route(values, tunnel.gateway or tunnel.other_end)
+    if route is not None:
+        tunnel.routes.append(route)
 
 
 def _route_ipv6(tunnel: Tunnel, values: list[str]) -> None:
-    _add_route(tunnel, IPv6Network(values[0]))
-
-
-def _add_route(tunnel: Tunnel, network: IPv4Network | IPv6Network) -> None:
-    if len(tunnel.routes) >= MOST_ROUTES or network.is_loopback or network.is_multicast:
-        raise ValueError("not a route for a tunnel")
-    tunnel.routes.append(network)
+    if len(tunnel.routes) >= MOST_ROUTES:
+        raise ValueError("too many routes")
+    tunnel.routes.append(read_route_ipv6(values))
 
 
 def _route_gateway(tunnel: Tunnel, values: list[str]) -> None:
     tunnel.gateway = IPv4Address(values[0])
 
 
+def _route_metric(tunnel: Tunnel, values: list[str]) -> None:
+    tunnel.metric = number(values[0], 0, LARGEST_METRIC)
+
+
+def _redirect_gateway(tunnel: Tunnel, values: list[str]) -> None:
+    tunnel.redirect = read_redirect("redirect-gateway", values).joined(tunnel.redirect)
+
+
+def _redirect_private(tunnel: Tunnel, values: list[str]) -> None:
+    tunnel.redirect = read_redirect("redirect-private", values).joined(tunnel.redirect)
+
+
+def _block_ipv6(tunnel: Tunnel, values: list[str]) -> None:
+    if values:
+        raise ValueError("takes nothing")
+    tunnel.blocks_ipv6 = True
+
+
 def _tun_mtu(tunnel: Tunnel, values: list[str]) -> None:
-    tunnel.mtu = _number(values, SMALLEST_MTU, LARGEST_MTU)
+    tunnel.mtu = number(values[0], SMALLEST_MTU, LARGEST_MTU)
 
 
 def _ping(tunnel: Tunnel, values: list[str]) -> None:
-    tunnel.ping = _number(values, 0, LONGEST_PING)
+    tunnel.ping = number(values[0], 0, LONGEST_PING)
 
 
 def _ping_restart(tunnel: Tunnel, values: list[str]) -> None:
-    tunnel.ping_restart = _number(values, 0, LONGEST_PING)
-
-
-def _number(values: list[str], least: int, most: int) -> int:
-    number = int(values[0])
-    if not least <= number <= most:
-        raise ValueError("out of range")
-    return number
+    tunnel.ping_restart = number(values[0], 0, LONGEST_PING)
 
 
 _READERS = {
@@ -149,6 +226,10 @@ _READERS = {
     "route": _route,
     "route-ipv6": _route_ipv6,
     "route-gateway": _route_gateway,
+    "route-metric": _route_metric,
+    "redirect-gateway": _redirect_gateway,
+    "redirect-private": _redirect_private,
+    "block-ipv6": _block_ipv6,
     "tun-mtu": _tun_mtu,
     "ping": _ping,
     "ping-restart": _ping_restart,

@@ -67,6 +67,9 @@ def domain_name(text: str) -> str:
     return name
 
 
+NO_NAMES = Names()
+
+
 @dataclass(slots=True)
 class NamesDraft:
     """Names while their options are read, one at a time; each method raises ValueError for what cannot be."""

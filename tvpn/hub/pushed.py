@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import TypeVar
 
 from tvpn.config import word as words
-from tvpn.hub.names import Names, NamesDraft
+from tvpn.hub.names import NO_NAMES, Names, NamesDraft
 from tvpn.hub.redirect import (
     ALL_V4,
     HALVES_V4,
@@ -59,7 +59,7 @@ class Tunnel:
     redirect: Redirect | None = None
     blocks_ipv6: bool = False
     """IPv6 goes into the tunnel and no further: each packet is answered with an ICMPv6 error."""
-    names: Names = Names()
+    names: Names = NO_NAMES
     mtu: int | None = None
     ping: int | None = None
     ping_restart: int | None = None

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+from socket import AF_INET, AF_INET6
 from types import TracebackType
 from typing import Any
 
@@ -10,9 +22,18 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from tvpn.errors import TvpnError
+from tvpn.hub.paths import Address, Entry, Hop
+from tvpn.hub.redirect import Network
 
 EXISTS = 17
-Network = IPv4Network | IPv6Network
+PROTOCOL = 119
+"""Who made a route (``ip route show proto 119``): we take back none that was made by another."""
+MAIN_TABLE, RT_SCOPE_LINK, RTN_UNICAST = 254, 253, 1
+RTM_F_FIB_MATCH = 0x2000
+RTNH_F_ONLINK, DEAD = 0x04, 0x01 | 0x10
+#: (RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE): in front of others of the same network and metric.
+PREPEND = (24, 0x405)
+DEFAULT_V4, DEFAULT_V6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 
 
 class Netlink:
@@ -32,7 +53,7 @@ class Netlink:
         other_end: IPv4Address | None = None,
     ) -> None:  # fmt: skip
         """Give a device its addresses and MTU and bring it up; ``other_end`` is the pair of its IPv4 address."""
-        index = self._index(device)
+        index = self.index(device)
         for address in addresses:
             if address is not None:
                 self._try(f"give {device} the address {address}", self._add_address, index, address, other_end)
@@ -40,37 +61,93 @@ class Netlink:
 
     def add_route(self, network: Network, device: str) -> None:
         """A route into a device; one that is there already is no error."""
-        index = self._index(device)
+        index = self.index(device)
         self._try(f"route {network} to {device}", self._ip.route, "add", dst=str(network), oif=index)
 
-    def add_bypass(self, host: IPv4Address | IPv6Address) -> Network | None:
-        """A host route to ``host`` as it is reached now, so that the tunnel never swallows itself; None if on-link."""
+    def add(self, entry: Entry) -> bool:
+        """One entry of the main table, marked as ours; False where there is one already. A default route without a
+        metric stands in front of the one there is, which counts again when ours is gone, whatever ended it.
+        """
+        words = _words(entry)
+        hop = entry.hop
+        words |= {"type": "unicast"} | ({"flags": RTNH_F_ONLINK} if hop.onlink else {})
+        words |= {} if hop.source is None else {"prefsrc": str(hop.source)}
+        if hop.gateway is None and entry.network.version == 4:
+            words["scope"] = RT_SCOPE_LINK
+        in_front = entry.network == DEFAULT_V4 and entry.metric is None
+        return self._try(f"route {entry.network}", self._ip.route, PREPEND if in_front else "add", **words)
+
+    def remove(self, entry: Entry) -> None:
+        """Take an entry of ours back; gone already is no error, and one that somebody else made stays."""
+        with suppress(NetlinkError):
+            self._ip.route("del", **_words(entry))
+
+    def way(self, host: Address, device: int | None = None, own: Collection[Entry] = ()) -> tuple[Hop, int] | None:
+        """How a host is reached without this device and these entries: the hop, and the bits of the route that leads
+        there; None if it is not.
+        """
+        found = self._asked(host)
+        if found is None or device is None:
+            return found
+        hop, bits = found
+        ours = any(entry.network.prefixlen == bits and host in entry.network for entry in own)
+        if hop.device != device and not ours:
+            return found
+        there = IPv4Network(host) if isinstance(host, IPv4Address) else IPv6Network(host)
+        return max(self._table(there, device, own), key=lambda each: each[1], default=None)
+
+    def gateway(self, version: int, device: int | None = None, own: Collection[Entry] = ()) -> Hop | None:
+        """The default way of IPv4 or IPv6 without this device and these entries."""
+        everywhere = DEFAULT_V4 if version == 4 else DEFAULT_V6
+        return next((hop for hop, _ in self._table(everywhere, device, own)), None)
+
+    def lans(self, device: int) -> list[Network]:
+        """The networks of a link's own addresses, link-local ones left out."""
+        networks = []
+        for message in self._ip.get_addr(index=device):
+            attributes = dict(message["attrs"])
+            network = ip_interface(f"{attributes['IFA_ADDRESS']}/{message['prefixlen']}").network
+            networks += [] if network.is_link_local else [network]
+        return [*dict.fromkeys(networks)]
+
+    def _asked(self, host: Address) -> tuple[Hop, int] | None:
+        """The kernel's own answer, which knows all its rules and tables."""
         try:
-            routes = list(self._ip.route("get", dst=str(host)))
-        except NetlinkError as error:
-            raise TvpnError(f"cannot find the way to {host}: {error.args[-1]}") from None
-        attributes: dict[str, Any] = dict(routes[0]["attrs"]) if routes else {}
-        gateway = attributes.get("RTA_GATEWAY")
-        if gateway is None:
+            [message, *_] = self._ip.route("get", dst=str(host), flags=RTM_F_FIB_MATCH)
+        except (NetlinkError, ValueError):
             return None
-        network = IPv4Network(host) if isinstance(host, IPv4Address) else IPv6Network(host)
-        out = attributes["RTA_OIF"]
-        self._try(f"route {host} past the tunnel", self._ip.route, "add", dst=str(network), gateway=gateway, oif=out)
-        return network
+        return _hop(message), int(message["dst_len"])
 
-    def remove_route(self, network: Network, device: str | None = None) -> None:
-        """Take a bypass back, or a route into a device; gone already is no error."""
-        out = {} if device is None else {"oif": self._index(device)}
-        try:
-            self._ip.route("del", dst=str(network), **out)
-        except NetlinkError:
-            return
+    def _table(
+        self, target: Network, device: int | None, own: Collection[Entry]
+    ) -> Iterator[tuple[Hop, int]]:
+        """(hop, bits) of the main table's routes that cover this, those of the smallest metric first."""
+        family = AF_INET if target.version == 4 else AF_INET6
+        found = []
+        for message in self._ip.get_routes(family=family, table=MAIN_TABLE):
+            attributes = dict(message["attrs"])
+            bits = message["dst_len"]
+            everywhere = DEFAULT_V4 if target.version == 4 else DEFAULT_V6
+            network = ip_network(f"{attributes.get('RTA_DST', everywhere.network_address)}/{bits}")
+            hop = _hop(message)
+            usable = message["type"] == RTN_UNICAST and not message["flags"] & DEAD and hop.device is not None
+            if not usable or hop.device == device or not covers(network, target):
+                continue
+            metric = attributes.get("RTA_PRIORITY", 0)
+            if not any(each.network == network and each.hop.gateway == hop.gateway
+                       and each.hop.device in (None, hop.device) for each in own):  # fmt: skip
+                found.append((metric, hop, bits))
+        return ((hop, bits) for _, hop, bits in sorted(found, key=lambda each: each[0]))
 
-    def _index(self, device: str) -> int:
+    def index(self, device: str) -> int:
+        """The number of a device; raises TvpnError where there is none."""
         found = self._ip.link_lookup(ifname=device)
         if not found:
             raise TvpnError(f"there is no device {device}")
         return int(found[0])
+
+    def has(self, device: str) -> bool:
+        return bool(self._ip.link_lookup(ifname=device))
 
     def _add_address(
         self, index: int, address: IPv4Interface | IPv6Interface, other_end: IPv4Address | None
@@ -82,9 +159,40 @@ class Netlink:
             more, whole = {"local": whole}, str(other_end)
         self._ip.addr("add", index=index, address=whole, prefixlen=address.network.prefixlen, **more)
 
-    def _try(self, what: str, call: Any, *args: Any, **kwargs: Any) -> None:
+    def _try(self, what: str, call: Any, *args: Any, **kwargs: Any) -> bool:
+        """Whether there was something to do."""
         try:
             call(*args, **kwargs)
         except NetlinkError as error:
             if error.code != EXISTS:
                 raise TvpnError(f"cannot {what}: {error.args[-1]}") from None
+            return False
+        return True
+
+
+def covers(network: Network, other: Network) -> bool:
+    """Whether all of the other, of the same family, lies in the network."""
+    return network.prefixlen <= other.prefixlen and other.network_address in network
+
+
+def _words(entry: Entry) -> dict[str, Any]:
+    """What identifies an entry, in netlink's words."""
+    hop = entry.hop
+    words: dict[str, Any] = {"dst": str(entry.network), "proto": PROTOCOL, "table": MAIN_TABLE}
+    words |= {} if hop.device is None else {"oif": hop.device}
+    words |= {} if hop.gateway is None else {"gateway": str(hop.gateway)}
+    words |= {} if entry.metric is None else {"priority": entry.metric}
+    return words
+
+
+def _hop(message: Any) -> Hop:
+    """The hop of a route message; of several the first."""
+    attributes = dict(message["attrs"])
+    onlink = bool(message["flags"] & RTNH_F_ONLINK)
+    several = attributes.get("RTA_MULTIPATH")
+    if several:
+        attributes |= dict(several[0]["attrs"]) | {"RTA_OIF": several[0]["oif"]}
+    gateway, source = attributes.get("RTA_GATEWAY"), attributes.get("RTA_PREFSRC")
+    return Hop(
+        attributes.get("RTA_OIF"), gateway and ip_address(gateway), source and ip_address(source), onlink
+    )

@@ -1,18 +1,28 @@
-"""Where a client's tunnel comes out: the device, with the addresses and routes that were pushed, and back again."""
+"""Where a client's tunnel comes out: the device, with the addresses, routes and names that were pushed, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from twisted.logger import Logger
 
+from tvpn.errors import TvpnError
+from tvpn.hub.paths import Address as Host
 from tvpn.hub.pushed import Tunnel
+from tvpn.hub.redirect import Network
+from tvpn.net.clock import now
 from tvpn.net.device import Device
 from tvpn.net.netlink import Netlink
 from tvpn.net.tun import TunDevice, open_tun
+from tvpn.plane.reject import Reject
 from tvpn.plane.verbs import Address, TunPacket
+from tvpn.service.journal import Journal
+from tvpn.service.repair import repair
+from tvpn.service.resolvconf import name_servers
+from tvpn.service.resolver import Resolver, find_resolver
+from tvpn.service.routing import RoutingTable
 
 Deliver = Callable[[list[TunPacket]], None]
 Vanished = Callable[[str], None]
@@ -21,14 +31,27 @@ Vanished = Callable[[str], None]
 class Attachment(Protocol):
     """What the client service needs of it; the service itself never touches the machine."""
 
+    def prepare(self) -> None:
+        """Before the first name is looked up: what a killed client has left behind is put right."""
+
     def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> Device:
-        """The device, as the server wants it now; called again with every change. Raises TvpnError."""
+        """The device, as the server wants it now; called again with every change and every new connection, and what is
+        the same as before stays as it is. Raises TvpnError.
+        """
+
+    def routes_changed(self, server: Address) -> None:
+        """This server is reached past the tunnel, if there is one: before another one is called, and whenever the
+        machine's own routes or addresses have changed.
+        """
 
     def lose(self) -> None:
-        """The server is gone, for now."""
+        """The server is gone, for now: what goes into the tunnel goes nowhere until ``open`` is called again."""
+
+    def release(self) -> None:
+        """Everything as it was, so that names are looked up in the open; ``open`` makes it anew."""
 
     def close(self) -> None:
-        """Everything as it was."""
+        """Everything as it was, at the end."""
 
 
 class MachineAttachment:
@@ -36,74 +59,95 @@ class MachineAttachment:
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, device: str, mtu: int, routes: Sequence[IPv4Network | IPv6Network]) -> None:
+    def __init__(
+        self, reactor: Any, device: str, mtu: int, routes: Sequence[Network], resolver: Resolver | None = None
+    ) -> None:
         self.tun: TunDevice | None = None
         self.tunnel: Tunnel | None = None
         self._reactor = reactor
         self._device = device
         self._mtu = mtu
-        self._routes = routes
-        self._bypass: IPv4Network | IPv6Network | None = None
+        self._resolver = resolver or find_resolver(reactor)
+        self._table = RoutingTable(Journal(), routes)
+        self._name_servers: Sequence[Host] = ()
+        """The machine's own."""
+        self._reject: Reject | None = None
+        self._deliver: Deliver = lambda packets: None
+
+    def prepare(self) -> None:
+        for sentence in repair():
+            self._log.warn("{sentence}", sentence=sentence)
 
     def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
-        """Other routes are changed in place, another address or size takes a new device."""
-        before = self.tunnel
-        if self.tun is None or before is None or before.device != tunnel.device:
-            return self._make(tunnel, server, deliver, vanished)
-        if before != tunnel:
-            self._change(before, tunnel, server)
+        """Other routes and names are changed in place, another address or size takes a new device."""
+        self._deliver = deliver
+        if self.tun is None or self.tunnel is None or self.tunnel.device != tunnel.device:
+            self.release()
+            return self._make(tunnel, server, vanished)
+        with Netlink() as netlink:
+            self._lay(netlink, tunnel, server, self.tun.name)
         return self.tun
 
-    def _make(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
-        self.close()
+    def _make(self, tunnel: Tunnel, server: Address, vanished: Vanished) -> TunDevice:
         mtu = tunnel.mtu or self._mtu
         descriptor, name = open_tun(self._device)
-        tun = self.tun = TunDevice(descriptor, name, mtu, self._reactor, deliver, vanished)
-        self.tunnel = tunnel
-        with Netlink() as netlink:
-            netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
-            self._redirect(netlink, tunnel, server)
-            for route in (*tunnel.routes, *self._routes):
-                netlink.add_route(route, name)
+        tun = self.tun = TunDevice(descriptor, name, mtu, self._reactor, self._from_device, vanished)
+        self._name_servers = name_servers()
+        try:
+            with Netlink() as netlink:
+                netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
+                self._lay(netlink, tunnel, server, name)
+        except TvpnError:
+            self.release()
+            raise
         tun.start()
         addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
         self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
         return tun
 
-    def _change(self, before: Tunnel, tunnel: Tunnel, server: Address) -> None:
-        """Routes in place: the network of the device's own address came with that, and stays."""
-        if self.tun is None:
-            return
+    def _lay(self, netlink: Netlink, tunnel: Tunnel, server: Address, device: str) -> None:
+        """Routes, names and the rejection of IPv6, each as far as it is not so already."""
+        had = Tunnel() if self.tunnel is None else self.tunnel
         self.tunnel = tunnel
-        own = {address.network for address in (tunnel.ipv4, tunnel.ipv6) if address is not None}
-        had, wanted = ({*own, *each.routes, *self._routes} for each in (before, tunnel))
-        with Netlink() as netlink:
-            self._redirect(netlink, tunnel, server)
-            for route in wanted - had:
-                netlink.add_route(route, self.tun.name)
-            for route in had - wanted:
-                netlink.remove_route(route, self.tun.name)
-        if not tunnel.redirects:
-            self._end_bypass()
+        self._table.lay(netlink, tunnel, device, _host(server), self._name_servers)
+        if tunnel.blocks_ipv6 != (self._reject is not None):
+            self._reject = Reject() if tunnel.blocks_ipv6 else None
+        if tunnel.names and tunnel.names != had.names:
+            self._resolver.set(device, tunnel.names)
+        elif had.names and not tunnel.names:
+            self._resolver.reset(device)
 
-    def _redirect(self, netlink: Netlink, tunnel: Tunnel, server: Address) -> None:
-        """Where all goes into the tunnel, the server itself is reached past it."""
-        if tunnel.redirects and self._bypass is None:
-            self._bypass = netlink.add_bypass(ip_address(str(server[0]).partition("%")[0]))
+    def _from_device(self, packets: list[TunPacket]) -> None:
+        if self._reject is not None and self.tun is not None:
+            packets, answers = self._reject.sift(packets, now())
+            self.tun.write(answers)
+        self._deliver(packets)
+
+    def routes_changed(self, server: Address) -> None:
+        if self.tun is None or self.tunnel is None:
+            return
+        try:
+            with Netlink() as netlink:
+                self._table.lay(netlink, self.tunnel, self.tun.name, _host(server), self._name_servers)
+        except TvpnError as error:
+            self._log.warn("{error}", error=str(error))
 
     def lose(self) -> None:
-        """Where everything but the server went into the tunnel, the next one could not be found or reached."""
-        if self.tunnel is not None and self.tunnel.redirects:
-            self.close()
+        """All stays: what would go into the tunnel shall not go past it."""
+
+    def release(self) -> None:
+        tun, tunnel, self.tun, self.tunnel = self.tun, self.tunnel, None, None
+        self._reject = None
+        if tun is not None:
+            if tunnel is not None and tunnel.names:
+                self._resolver.reset(tun.name)
+            tun.close()
+        self._table.clear()
 
     def close(self) -> None:
-        if self.tun is not None:
-            self.tun.close()
-            self.tun = None
-        self._end_bypass()
+        self.release()
 
-    def _end_bypass(self) -> None:
-        if self._bypass is not None:
-            with Netlink() as netlink:
-                netlink.remove_route(self._bypass)
-            self._bypass = None
+
+def _host(server: Address) -> Host:
+    """The address alone, without port and scope."""
+    return ip_address(str(server[0]).partition("%")[0])

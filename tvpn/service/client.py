@@ -54,6 +54,7 @@ class ClientService(Service):
 
     def startService(self) -> None:
         super().startService()
+        self.attachment.prepare()
         self._attempt()
 
     # Connecting
@@ -69,6 +70,7 @@ class ClientService(Service):
         remote, address = destination.remote, str(destination.address[0])
         self._tell(Calling(remote.host, address, remote.protocol, remote.port))
         self.caller.close()
+        self.attachment.routes_changed(destination.address)
         credentials = await self._login.credentials(self.hub.has_token)
         endpoint = await self.caller.open(destination)
         self.hub.connect(endpoint, now(), remote.protocol == "tcp", credentials)
@@ -85,6 +87,8 @@ class ClientService(Service):
             self._tell(CallFailed(failure.getErrorMessage()))
         else:
             self._log.failure("the connection attempt failed", failure)
+        # The next name may have to be looked up in the open.
+        self.attachment.release()
         self._try_again()
 
     def _try_again(self, wait: float = 0.0) -> None:

@@ -47,7 +47,16 @@ class Probe:
             self._timer = self._reactor.callLater(0, self._ping)
         return self
 
+    def prepare(self) -> None:
+        """Nothing was changed here, ever."""
+
+    def routes_changed(self, server: Address) -> None:
+        """No route leads here."""
+
     def lose(self) -> None:
+        self._stop()
+
+    def release(self) -> None:
         self._stop()
 
     def close(self) -> None:

@@ -1,0 +1,100 @@
+"""The routes of one tunnel in the kernel: what the plan asks for is made, what it no longer asks for is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from twisted.logger import Logger
+
+from tvpn.errors import TvpnError
+from tvpn.hub.paths import Address, Entry, Surroundings, plan, unreachable
+from tvpn.hub.pushed import Tunnel
+from tvpn.hub.redirect import Network
+from tvpn.net.netlink import Netlink
+from tvpn.service.journal import Journal
+
+
+class RoutingTable:
+    """Our entries. Those into the device vanish with it; the others are in the journal before they are made."""
+
+    _log = Logger()
+
+    def __init__(self, journal: Journal, routes: Sequence[Network]) -> None:
+        """``routes``: networks of our own file, which lead into the tunnel, too."""
+        self._journal = journal
+        self._routes = routes
+        self._entries: dict[Entry, None] = {}
+        self._device = ""
+        self._index = 0
+
+    def lay(self, netlink: Netlink, tunnel: Tunnel, device: str, server: Address, own: Sequence[Address]) -> None:
+        """What this tunnel needs, as things are now; ``own``: the machine's own name servers. Raises TvpnError."""
+        self._device, self._index = device, netlink.index(device)
+        around = self._look(netlink, tunnel, server, own)
+        for route in unreachable(tunnel, around):
+            self._log.warn("cannot route {network} past the tunnel: there is no default gateway", network=route.network)
+        wanted = plan(tunnel, self._routes, self._index, around)
+        self._note([*self._entries, *wanted])
+        places = {(entry.network, entry.metric) for entry in wanted}
+        obsolete = self._entries.keys() - wanted
+        # One at the same place would be in the way; the others go when what takes over from them is there.
+        self._remove(netlink, [entry for entry in obsolete if (entry.network, entry.metric) in places])
+        for entry in wanted:
+            self._add(netlink, entry)
+        self._remove(netlink, obsolete)
+        self._note(self._entries)
+
+    def _look(self, netlink: Netlink, tunnel: Tunnel, server: Address, own: Sequence[Address]) -> Surroundings:
+        lasting = [entry for entry in self._entries if entry.hop.device != self._index]
+        bypassed = own if tunnel.redirect is not None and "bypass-dns" in tunnel.redirect.flags else ()
+        ways = {host: way for host in (server, *bypassed) if (way := netlink.way(host, self._index, lasting))}
+        hops = {version: netlink.gateway(version, self._index, lasting) for version in (4, 6)}
+        gateways = {version: hop for version, hop in hops.items() if hop is not None}
+        devices = {version: hop.device for version, hop in gateways.items() if hop.device is not None}
+        lans = [lan for version, device in devices.items() for lan in netlink.lans(device) if lan.version == version]
+        return Surroundings(server, ways, gateways, lans, bypassed)
+
+    def _remove(self, netlink: Netlink, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry in self._entries:
+                netlink.remove(entry)
+                del self._entries[entry]
+
+    def _add(self, netlink: Netlink, entry: Entry) -> None:
+        lasts, ours = entry.hop.device != self._index, entry in self._entries
+        if ours and not lasts:
+            return
+        try:
+            made = netlink.add(entry)
+        except TvpnError as error:
+            if entry.needed:
+                raise
+            self._log.warn("{error}", error=str(error))
+            return
+        if made or ours:
+            self._entries[entry] = None
+        elif entry.needed and not lasts:
+            raise TvpnError(
+                f"cannot send everything into the tunnel: {entry.network} is routed elsewhere already; "
+                "end the other VPN, or remove its routes"
+            )
+        elif not lasts:
+            self._log.warn("{network} is routed already, and stays where it is", network=entry.network)
+
+    def _note(self, entries: Iterable[Entry]) -> None:
+        try:
+            self._journal.write(dict.fromkeys(entry for entry in entries if entry.hop.device != self._index))
+        except TvpnError as error:
+            self._log.warn("{error}", error=str(error))
+
+    def clear(self) -> None:
+        """Take all of it back; what is gone already is no error. The device is closed by now."""
+        if not self._entries:
+            return
+        with Netlink() as netlink:
+            stands = netlink.has(self._device)
+            for entry in reversed([*self._entries]):
+                if stands or entry.hop.device != self._index:
+                    netlink.remove(entry)
+        self._entries = {}
+        self._note([])

@@ -21,6 +21,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+NAMESPACES = Path("/etc/netns")
+#: What a host finds in its resolv.conf.
+RESOLV_CONF = "# before\nnameserver 192.0.2.53\n"
 _numbers = itertools.count(1)
 
 
@@ -103,8 +106,15 @@ class Lab:
         namespace = f"tv{self.suffix}{name}"
         self._ip("netns", "add", namespace)
         self._hosts[name] = namespace
+        # What a program does to its resolv.conf it does to this one (ip-netns(8)), not to that of this machine.
+        folder = self.resolv_conf(name).parent
+        folder.mkdir(parents=True)
+        self.resolv_conf(name).write_text(RESOLV_CONF)
         self.ip(name, "link", "set", "lo", "up")
         return namespace
+
+    def resolv_conf(self, name: str) -> Path:
+        return NAMESPACES / self._hosts[name] / "resolv.conf"
 
     def wire(
         self, one: str, one_addresses: Sequence[str], other: str, other_addresses: Sequence[str]
@@ -173,6 +183,7 @@ class Lab:
                 program.stop()
         for namespace in self._hosts.values():
             subprocess.run(["ip", "netns", "del", namespace], capture_output=True, timeout=20)
+            shutil.rmtree(NAMESPACES / namespace, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

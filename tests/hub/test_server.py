@@ -22,6 +22,7 @@ from tests.whole.simulation import (
 )
 from tvpn.hub import lobby
 from tvpn.hub.event import Complaint, Leased, Moved, VerdictRequest
+from tvpn.hub.redirect import Route
 from tvpn.hub.rules import ServerRules, inner_mss
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.session.negotiation import Agreement
@@ -104,7 +105,7 @@ class VerdictTests(SynchronousTestCase):
         clients = [world.client(number, SIGNER.issue(f"device {number}")) for number in (1, 2)]
         world.run(1, world.connected(*clients))
         for number, client in enumerate(clients, 1):
-            self.assertEqual(client.told(Connected)[0].tunnel.routes, [IPv4Network(f"10.{number}.0.0/16")])
+            self.assertEqual(client.told(Connected)[0].tunnel.routes, [Route(IPv4Network(f"10.{number}.0.0/16"))])
 
     def test_many_options(self) -> None:
         """A push of three hundred routes arrives whole, in several messages."""

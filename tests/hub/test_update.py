@@ -11,6 +11,7 @@ from tests.hub.test_server import RULES
 from tests.whole.simulation import SIGNER, Connected, Disconnected, Node, Options, World
 from tvpn.hub.event import Announced, Changed
 from tvpn.hub.offer import read_changes
+from tvpn.hub.redirect import Route
 from tvpn.session.negotiation import own_peer_info
 from tvpn.wire.option import Proto
 
@@ -144,4 +145,4 @@ class RepeatTests(SynchronousTestCase):
         member = world.server.hub.roster.get(1)
         self.assertIn("route 10.2.0.0 255.255.0.0", member.session._push if member else [])
         self.assertNotIn("route 10.1.0.0 255.255.0.0", member.session._push if member else [])
-        self.assertEqual(client.told(Connected)[0].tunnel.routes, [IPv4Network("10.1.0.0/16")])
+        self.assertEqual(client.told(Connected)[0].tunnel.routes, [Route(IPv4Network("10.1.0.0/16"))])

@@ -34,6 +34,11 @@ class Route:
     by: Way | IPv4Address | IPv6Address = Way.TUNNEL
     metric: int | None = None
 
+    def __str__(self) -> str:
+        by = self.by.value if isinstance(self.by, Way) else str(self.by)
+        metric = "" if self.metric is None else f" metric {self.metric}"
+        return f"{self.network}{'' if self.by is Way.TUNNEL else f' by {by}'}{metric}"
+
 
 @dataclass(frozen=True, slots=True)
 class Redirect:

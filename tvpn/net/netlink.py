@@ -72,8 +72,6 @@ class Netlink:
         hop = entry.hop
         words |= {"type": "unicast"} | ({"flags": RTNH_F_ONLINK} if hop.onlink else {})
         words |= {} if hop.source is None else {"prefsrc": str(hop.source)}
-        if hop.gateway is None and entry.network.version == 4:
-            words["scope"] = RT_SCOPE_LINK
         in_front = entry.network == DEFAULT_V4 and entry.metric is None
         return self._try(f"route {entry.network}", self._ip.route, PREPEND if in_front else "add", **words)
 
@@ -182,6 +180,7 @@ def _words(entry: Entry) -> dict[str, Any]:
     words |= {} if hop.device is None else {"oif": hop.device}
     words |= {} if hop.gateway is None else {"gateway": str(hop.gateway)}
     words |= {} if entry.metric is None else {"priority": entry.metric}
+    words |= {"scope": RT_SCOPE_LINK} if hop.gateway is None and entry.network.version == 4 else {}
     return words
 
 

@@ -80,14 +80,14 @@ class RedirectTests(AttachmentCase):
     def test_halves(self) -> None:
         """def1: two halves and a way for the server; the default route is as it was."""
         said = self.do("open('redirect-gateway def1')\nroutes()\nway(FAR)\nway('203.0.113.9')")
-        for line in ("0.0.0.0/1 dev tun7", "128.0.0.0/1 dev tun7", "198.51.100.7 via 192.0.2.1", "default via 192.0.2.1"):
+        for line in ("0.0.0.0/1 dev tun7", "128.0.0.0/1 dev tun7", "198.51.100.7 via 192.0.2.1", "default via 192.0.2"):
             self.assertIn(f"\n{line}", f"\n{said}")
         self.assertIn("way 198.51.100.7 via 192.0.2.1", said)
         self.assertIn("way 203.0.113.9 dev tun7", said)
         self.assertNotIn("2000::/4", said)
 
     def test_default(self) -> None:
-        """Without def1 the default route is ours; the one there was stands behind it, and is the only one at the end."""
+        """Without def1 the default route is ours; the one there was stands behind it, and is alone at the end."""
         said = self.do("open('redirect-gateway')\nroutes()\nway(FAR)\nway('203.0.113.9')")
         self.assertIn("default dev tun7", said)
         self.assertNotIn("0.0.0.0/1 dev", said)
@@ -96,7 +96,9 @@ class RedirectTests(AttachmentCase):
 
     def test_ipv6(self) -> None:
         """With ``ipv6`` all of that, too, and a server that is called by IPv6 keeps its way; with !ipv4 that alone."""
-        said = self.do("open('redirect-gateway def1 ipv6 !ipv4', server=FAR_V6)\nroutes()\nway(FAR_V6)\nway('2001:db8:9::9')")
+        said = self.do(
+            "open('redirect-gateway def1 ipv6 !ipv4', server=FAR_V6)\nroutes()\nway(FAR_V6)\nway('2001:db8:9::9')"
+        )
         self.assertNotIn("0.0.0.0/1", said)
         for network in ("::/3", "2000::/4", "3000::/4", "fc00::/7"):
             self.assertIn(f"\n{network} dev tun7", said)
@@ -118,8 +120,10 @@ class RedirectTests(AttachmentCase):
 
     def test_swallowed_on_link(self) -> None:
         """M-08: networks that cover a server on the same wire do not swallow it."""
-        said = self.do("open('route 192.0.2.0 255.255.255.128', 'route 192.0.2.8 255.255.255.254', server=NEAR)\n"
-                       "routes()\nway(NEAR)\nway('192.0.2.8')")  # fmt: skip
+        said = self.do(
+            "open('route 192.0.2.0 255.255.255.128', 'route 192.0.2.8 255.255.255.254', server=NEAR)\n"
+            "routes()\nway(NEAR)\nway('192.0.2.8')"
+        )
         self.assertIn(f"way 192.0.2.9 dev {self.device}", said)
         self.assertIn("way 192.0.2.8 dev tun7", said)
 
@@ -139,8 +143,10 @@ class RedirectTests(AttachmentCase):
 
     def test_block_local(self) -> None:
         """block-local: the wire's network goes into the tunnel, but for the gateway and a server there."""
-        said = self.do("open('redirect-gateway def1 ipv6 block-local', server=NEAR)\nroutes()\n"
-                       "for host in (NEAR, '192.0.2.1', '192.0.2.77', '2001:db8::1', '2001:db8::77'): way(host)")  # fmt: skip
+        said = self.do(
+            "open('redirect-gateway def1 ipv6 block-local', server=NEAR)\nroutes()\n"
+            "for host in (NEAR, '192.0.2.1', '192.0.2.77', '2001:db8::1', '2001:db8::77'): way(host)"
+        )
         for host in ("192.0.2.9", "192.0.2.1"):
             self.assertIn(f"way {host} dev {self.device}", said)
         self.assertIn("way 192.0.2.77 dev tun7", said)
@@ -170,11 +176,12 @@ class RouteTests(AttachmentCase):
         said = self.do(
             "open('route-metric 7', 'route 10.20.0.0 255.255.0.0', 'route 10.21.0.0 255.255.0.0 vpn_gateway 9', "
             "'route 10.22.0.0 255.255.0.0 net_gateway', 'route 10.23.0.0 255.255.0.0 192.0.2.66', "
-            "'route 10.24.0.0 255.255.0.0 10.9.0.1', 'route-ipv6 fd00:20::/32', 'route-ipv6 fd00:21::/32 net_gateway')\n"
-            "routes()"
+            "'route 10.24.0.0 255.255.0.0 10.9.0.1', 'route-ipv6 fd00:20::/32', "
+            "'route-ipv6 fd00:21::/32 net_gateway')\nroutes()"
         )
         for line in (
-            "10.20.0.0/16 dev tun7 proto 119 scope link metric 7", "10.21.0.0/16 dev tun7 proto 119 scope link metric 9",
+            "10.20.0.0/16 dev tun7 proto 119 scope link metric 7",
+            "10.21.0.0/16 dev tun7 proto 119 scope link metric 9",
             f"10.22.0.0/16 via 192.0.2.1 dev {self.device} proto 119 metric 7",
             f"10.23.0.0/16 via 192.0.2.66 dev {self.device} proto 119 metric 7",
             "10.24.0.0/16 dev tun7 proto 119 scope link metric 7", "fd00:20::/32 dev tun7 proto 119 metric 7",
@@ -186,7 +193,9 @@ class RouteTests(AttachmentCase):
         """A route that another one is in the way of is a warning, and stays whose it was."""
         self.lab.ip("here", "route", "add", "10.20.0.0/16", "via", "192.0.2.66")
         self.before = self.state()
-        said = self.do("open('route 10.20.0.0 255.255.0.0', 'route 10.21.0.0 255.255.0.0 203.0.113.1')\nway('10.20.0.1')")
+        said = self.do(
+            "open('route 10.20.0.0 255.255.0.0', 'route 10.21.0.0 255.255.0.0 203.0.113.1')\nway('10.20.0.1')"
+        )
         self.assertIn("log: 10.20.0.0/16 is routed already, and stays where it is", said)
         self.assertIn("log: cannot route 10.21.0.0/16: ", said)
         self.assertIn("way 10.20.0.1 via 192.0.2.66", said)
@@ -351,7 +360,9 @@ class NamesTests(AttachmentCase):
 
     def test_bad_names(self) -> None:
         """M-06: names that are none change no byte."""
-        bad = ["dhcp-option DOMAIN a;reboot", "dhcp-option DOMAIN $(reboot)", "dhcp-option DNS 10.9.0.1;x",
-               "dns search-domains `x`", "dns server 0 address fe80::1%eth0", "dhcp-option DOMAIN " + "a" * 300]  # fmt: skip
+        bad = [
+            "dhcp-option DOMAIN a;reboot", "dhcp-option DOMAIN $(reboot)", "dhcp-option DNS 10.9.0.1;x",
+            "dns search-domains `x`", "dns server 0 address fe80::1%eth0", "dhcp-option DOMAIN " + "a" * 300,
+        ]  # fmt: skip
         said = self.do(f"open(*{bad!r})\nprint(repr(__builtins__.open('/etc/resolv.conf').read()))")
         self.assertIn(repr(RESOLV_CONF), said)

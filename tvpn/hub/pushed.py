@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 from typing import TypeVar
 
 from tvpn.config import word as words
@@ -158,6 +158,8 @@ def _ifconfig(tunnel: Tunnel, values: list[str]) -> None:
 
 
 def _ifconfig_ipv6(tunnel: Tunnel, values: list[str]) -> None:
+    if "%" in values[0]:
+        raise ValueError("an address with a scope")
     tunnel.ipv6 = _of_one_host(IPv6Interface(values[0]))
 
 
@@ -166,8 +168,6 @@ def _of_one_host(address: Interface) -> Interface:
     own = address.ip
     if own.is_multicast or own.is_loopback or own.is_unspecified or own == IPv4Address("255.255.255.255"):
         raise ValueError("not an address of one host")
-    if isinstance(own, IPv6Address) and own.scope_id is not None:
-        raise ValueError("an address with a scope")
     return address
 
 

@@ -13,6 +13,7 @@ PREAMBLE = """
 import subprocess
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from tvpn.errors import TvpnError
+from tvpn.hub.paths import Entry, Hop
 from tvpn.net.netlink import Netlink
 from tvpn.net.tun import open_tun
 
@@ -98,39 +99,109 @@ class NetlinkTests(SynchronousTestCase):
         self.assertIn("0.0.0.0/1 dev tun7", said)
         self.assertIn("fd00:20::/32 dev tun7", said)
 
-    def test_bypass(self) -> None:
-        """A server behind a gateway gets a host route by that gateway, which can be taken back, even twice."""
+    def route(self) -> str:
+        """A router on a wire, the default gateway by both families; the wire's device."""
         self.lab.host("router")
-        self.lab.wire("here", ["192.0.2.2/24", "2001:db8::2/64"], "router", ["192.0.2.1/24", "2001:db8::1/64"])
+        device, _ = self.lab.wire(
+            "here", ["192.0.2.2/24", "2001:db8::2/64"], "router", ["192.0.2.1/24", "2001:db8::1/64"]
+        )
         self.lab.ip("here", "route", "add", "default", "via", "192.0.2.1")
         self.lab.ip("here", "-6", "route", "add", "default", "via", "2001:db8::1")
+        return device
+
+    def test_ways(self) -> None:
+        """How a host is reached, and how closely: by the default gateway, on the wire, or not at all."""
+        device = self.route()
         said = self.do(
-            """
-            for host in ('198.51.100.7', '2001:db8:7::7'):
-                bypass = netlink.add_bypass(ip_address(host))
-                print('bypass', bypass)
-                show('route')
-                show('-6', 'route')
-                netlink.remove_route(bypass)
-                netlink.remove_route(bypass)
+            f"""
+            assert netlink.index('{device}') > 0
+            for host in ('198.51.100.7', '2001:db8:7::7', '192.0.2.9', '2001:db8::9'):
+                hop, bits = netlink.way(ip_address(host))
+                print(host, hop.device == netlink.index('{device}'), hop.gateway, bits)
+            print(netlink.gateway(4).gateway, netlink.gateway(6).gateway)
+            print(*netlink.lans(netlink.index('{device}')))
+            show('route', 'del', 'default')
+            print('nothing', netlink.way(ip_address('198.51.100.7')), netlink.gateway(4))
             """
         )
-        self.assertRegex(said, r"bypass 198\.51\.100\.7/32\n(.*\n)*198\.51\.100\.7 via 192\.0\.2\.1 dev v")
-        self.assertRegex(said, r"bypass 2001:db8:7::7/128\n(.*\n)*2001:db8:7::7 via 2001:db8::1 dev v")
+        self.assertEqual(said.split("\n")[:6], [
+            "198.51.100.7 True 192.0.2.1 0", "2001:db8:7::7 True 2001:db8::1 0", "192.0.2.9 True None 24",
+            "2001:db8::9 True None 64", "192.0.2.1 2001:db8::1", "192.0.2.0/24 2001:db8::/64",
+        ])  # fmt: skip
+        self.assertIn("nothing None None", said)
+
+    def test_ways_without_us(self) -> None:
+        """Ways past a device, and without entries of ours, are those that there would be without them."""
+        self.route()
+        said = self.do(
+            """
+            netlink.set_up(device, 1500, IPv4Interface('10.9.0.1/24'))
+            server, tun = ip_address('198.51.100.7'), netlink.index(device)
+            pin = Entry(IPv4Network(server), netlink.way(server)[0])
+            for network in ('0.0.0.0/0', '198.51.100.0/24'):
+                netlink.add(Entry(IPv4Network(network), Hop(tun)))
+            print(netlink.way(server)[0].device == tun, netlink.way(server, tun)[0].gateway)
+            netlink.add(pin)
+            print(netlink.way(server)[1], netlink.way(server, tun)[1], netlink.way(server, tun, [pin])[1])
+            print(netlink.gateway(4, tun).gateway)
+            """
+        )
+        self.assertEqual(said, "True 192.0.2.1\n32 32 0\n192.0.2.1\n")
+
+    def test_entries(self) -> None:
+        """Entries are made once and taken back, even twice; those of others are not ours to take."""
+        device = self.route()
+        said = self.do(
+            f"""
+            hop = Hop(netlink.index('{device}'), ip_address('192.0.2.1'))
+            on_link = Entry(IPv4Network('192.0.2.9/32'), Hop(hop.device, None, ip_address('192.0.2.2')))
+            v6 = Entry(IPv6Network('2001:db8:7::/48'), Hop(hop.device, ip_address('2001:db8::1')), 7)
+            ours = [Entry(IPv4Network('10.1.0.0/16'), hop, 5), on_link, v6]
+            print([netlink.add(entry) for entry in ours * 2])
+            show('route', 'show', 'proto', '119')
+            show('-6', 'route', 'show', 'proto', '119')
+            show('route', 'add', '10.2.0.0/16', 'via', '192.0.2.1')
+            for entry in [*ours, *ours, Entry(IPv4Network('10.2.0.0/16'), hop)]:
+                netlink.remove(entry)
+            """
+        )
+        self.assertIn("[True, True, True, False, False, False]", said)
+        for line in (
+            f"10.1.0.0/16 via 192.0.2.1 dev {device} metric 5", f"192.0.2.9 dev {device} scope link src 192.0.2.2",
+            f"2001:db8:7::/48 via 2001:db8::1 dev {device} metric 7",
+        ):  # fmt: skip
+            self.assertIn(line, said)
         after = self.lab.ip("here", "route") + self.lab.ip("here", "-6", "route")
-        self.assertNotIn("198.51.100.7", after)
-        self.assertNotIn("2001:db8:7::7", after)
+        self.assertIn("10.2.0.0/16", after)
+        self.assertNotIn("proto 119", after)
 
-    def test_no_bypass(self) -> None:
-        """A server on the same wire needs none."""
-        self.lab.host("router")
-        self.lab.wire("here", ["192.0.2.2/24"], "router", ["192.0.2.1/24"])
-        self.assertEqual(self.do("print(netlink.add_bypass(ip_address('192.0.2.1')))"), "None\n")
+    def test_default(self) -> None:
+        """A default route of ours stands in front of the other one, and goes with its device."""
+        self.route()
+        said = self.do(
+            """
+            netlink.set_up(device, 1500, IPv4Interface('10.9.0.1/24'))
+            netlink.add(Entry(IPv4Network('0.0.0.0/0'), Hop(netlink.index(device))))
+            show('route', 'show', 'default')
+            show('route', 'get', '203.0.113.9')
+            """
+        )
+        self.assertRegex(said, r"\Adefault dev tun7 .*\ndefault via 192\.0\.2\.1 ")
+        self.assertIn("203.0.113.9 dev tun7", said)
+        self.assertRegex(self.lab.ip("here", "route", "show", "default"), r"\Adefault via 192\.0\.2\.1 .*\n\Z")
 
-    def test_unreachable(self) -> None:
-        """A server that no route leads to is a sentence, not a traceback."""
-        said = self.do("refused(netlink.add_bypass, ip_address('198.51.100.7'))")
-        self.assertEqual(said, "refused: cannot find the way to 198.51.100.7: Network is unreachable\n")
+    def test_onlink(self) -> None:
+        """A gateway that no address of ours reaches, as in some clouds, is one of a host route, too."""
+        device = self.route()
+        self.lab.ip("here", "route", "replace", "default", "via", "172.31.1.1", "dev", device, "onlink")
+        said = self.do(
+            """
+            hop, _ = netlink.way(ip_address('198.51.100.7'))
+            print(netlink.add(Entry(IPv4Network('198.51.100.7/32'), hop)))
+            show('route')
+            """
+        )
+        self.assertRegex(said, r"\ATrue\n(.*\n)*198\.51\.100\.7 via 172\.31\.1\.1 .* onlink")
 
     def test_sentences(self) -> None:
         """Each failure names the device, the address or the route that it was about."""
@@ -139,9 +210,11 @@ class NetlinkTests(SynchronousTestCase):
             refused(netlink.add_route, IPv4Network('10.0.0.0/8'), 'tun99')
             refused(netlink.add_route, IPv4Network('10.0.0.0/8'), device)
             refused(netlink.set_up, device, 70000, IPv4Interface('10.9.0.1/24'))
+            refused(netlink.add, Entry(IPv4Network('10.0.0.0/8'), Hop(None, ip_address('203.0.113.1'))))
             """
         )
         lines = said.splitlines()
         self.assertEqual(lines[0], "refused: there is no device tun99")
         self.assertRegex(lines[1], r"\Arefused: cannot route 10\.0\.0\.0/8 to tun7: .+")
         self.assertRegex(lines[2], r"\Arefused: cannot bring tun7 up: .+")
+        self.assertRegex(lines[3], r"\Arefused: cannot route 10\.0\.0\.0/8: .+")

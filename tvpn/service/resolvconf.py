@@ -116,13 +116,15 @@ def read(path: Path) -> Saved:
         if path.is_symlink():
             return Saved(link=os.readlink(path))
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        found = os.fstat(descriptor)
     except FileNotFoundError:
         return Saved()
     except OSError as error:
         raise TvpnError(f"cannot read {path}: {error.strerror}; names are looked up as before") from None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        content = file.read(LONGEST + 1) if stat.S_ISREG(found.st_mode) else None
+    try:
+        content = os.read(descriptor, LONGEST + 1) if stat.S_ISREG(found.st_mode) else None
+    finally:
+        os.close(descriptor)
     if content is None or len(content) > LONGEST:
         raise TvpnError(f"{path} is no file of at most {LONGEST} bytes; names are looked up as before")
     return Saved(content, None, stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid))

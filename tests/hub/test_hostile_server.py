@@ -132,7 +132,8 @@ class BoundTests(SynchronousTestCase):
             "ifconfig-ipv6 ff02::1/64 fd00::1",
             "ifconfig-ipv6 ::1/64 fd00::1", "ifconfig-ipv6 ::/64 fd00::1", "ifconfig-ipv6 fd00::1/129 fd00::1",
             "route 127.0.0.0 255.0.0.0", "route 224.0.0.0 240.0.0.0", "route 10.1.0.0 255.0.255.0",
-            "route-ipv6 ::1/128", "route-ipv6 ff00::/8", "topology ring", "route-gateway nowhere",
+            "route-ipv6 ::1/128", "route-ipv6 ff00::/8", "route-ipv6 fe80::/64", "topology ring",
+            "route-gateway nowhere",
         )  # fmt: skip
         for option in bad:
             tunnel = read_pushed([option, "ping 7"])

@@ -96,6 +96,6 @@ def _metric(text: str) -> int | None:
 
 
 def _routable(network: Network) -> Network:
-    if network.is_loopback or network.is_multicast:
+    if network.is_loopback or network.is_multicast or (network.version == 6 and network.is_link_local):
         raise ValueError("not a route for a tunnel")
     return network

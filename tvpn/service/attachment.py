@@ -133,6 +133,8 @@ class MachineAttachment:
                 self._table.lay(netlink, self.tunnel, self.tun.name, _host(server), self._name_servers)
         except TvpnError as error:
             self._log.warn("{error}", error=str(error))
+        if self.tunnel.names:
+            self._resolver.renew(self.tun.name, self.tunnel.names)
 
     def lose(self) -> None:
         """All stays: what would go into the tunnel shall not go past it."""

@@ -59,6 +59,11 @@ class ResolvConf:
             self.reset()
         return unsaid
 
+    @property
+    def stands(self) -> bool:
+        """Whether it is what we made of it."""
+        return self._owner == owner_of(read(self._path))
+
     def _text(self, before: Saved) -> bytes:
         if before.link is None:
             return before.content or b""

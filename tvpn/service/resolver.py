@@ -27,6 +27,9 @@ class Resolver(Protocol):
     def set(self, device: str, names: Names) -> None:
         """Names are asked for through this device from now on, in place of what was set before."""
 
+    def renew(self, device: str, names: Names) -> None:
+        """Set already; but the machine's network has changed, and somebody else may have written over it."""
+
     def reset(self, device: str) -> None:
         """As it was before."""
 
@@ -50,6 +53,13 @@ class FileResolver:
         try:
             for sentence in self._file.set(names):
                 self._log.warn("{sentence}", sentence=sentence)
+        except TvpnError as error:
+            self._log.warn("{error}", error=str(error))
+
+    def renew(self, device: str, names: Names) -> None:
+        try:
+            if not self._file.stands:
+                self.set(device, names)
         except TvpnError as error:
             self._log.warn("{error}", error=str(error))
 
@@ -79,6 +89,9 @@ class ResolvedResolver:
                 place = server.places[0][0]
                 self._log.warn("the name server {place} is left out: systemd-resolved knows no DoH", place=place)
         self._call(device, [["revert", device], *commands(device, names)])
+
+    def renew(self, device: str, names: Names) -> None:
+        """What it is told of a device is nobody else's to change."""
 
     def reset(self, device: str) -> None:
         self._call(device, [["revert", device]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from twisted.logger import Logger
 
@@ -12,6 +13,16 @@ from tvpn.hub.pushed import Tunnel
 from tvpn.hub.redirect import Network
 from tvpn.net.netlink import Netlink
 from tvpn.service.journal import Journal
+
+IPV6_OFF = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+
+
+def ipv6_is_off() -> bool:
+    """Whether this machine speaks no IPv6: then nothing can leave by it, and there is nothing to route."""
+    try:
+        return IPV6_OFF.read_text().strip() != "0"
+    except OSError:
+        return True
 
 
 class RoutingTable:
@@ -34,6 +45,8 @@ class RoutingTable:
         for route in unreachable(tunnel, around):
             self._log.warn("cannot route {network} past the tunnel: there is no default gateway", network=route.network)
         wanted = plan(tunnel, self._routes, self._index, around)
+        if ipv6_is_off():
+            wanted = [entry for entry in wanted if entry.network.version == 4]
         self._note([*self._entries, *wanted])
         places = {(entry.network, entry.metric) for entry in wanted}
         obsolete = self._entries.keys() - wanted

@@ -24,7 +24,8 @@ NO_SHARED_CIPHER = "Data channel cipher negotiation failed (no shared cipher)"
 #: What our own client announces.
 OWN_PROTOCOL = (
     Proto.DATA_V2 | Proto.REQUEST_PUSH | Proto.TLS_KEY_EXPORT | Proto.AUTH_PENDING_KEYWORD | Proto.CC_EXIT_NOTIFY
-    | Proto.AUTH_FAIL_TEMP | Proto.DYN_TLS_CRYPT | Proto.DATA_EPOCH | Proto.PUSH_UPDATE
+    | Proto.AUTH_FAIL_TEMP | Proto.DYN_TLS_CRYPT | Proto.DATA_EPOCH | Proto.DNS_OPTION_V2
+    | Proto.PUSH_UPDATE
 )  # fmt: skip
 
 

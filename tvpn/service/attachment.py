@@ -72,7 +72,6 @@ class MachineAttachment:
         self._name_servers: Sequence[Host] = ()
         """The machine's own."""
         self._reject: Reject | None = None
-        self._lost = False
         self._deliver: Deliver = lambda packets: None
 
     def prepare(self) -> None:
@@ -82,29 +81,28 @@ class MachineAttachment:
     def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
         """Other routes and names are changed in place, another address or size takes a new device."""
         self._deliver = deliver
-        tun, lost, self._lost = self.tun, self._lost, False
-        if tun is None or self.tunnel is None or self.tunnel.device != tunnel.device:
+        if self.tun is None or self.tunnel is None or self.tunnel.device != tunnel.device:
             self.release()
-            tun, lost = self._make(tunnel, vanished), True
-        try:
-            with Netlink() as netlink:
-                self._lay(netlink, tunnel, server, tun.name)
-        except TvpnError:
-            self.release()
-            raise
-        if lost:
-            tun.start()
-            addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
-            self._log.info("connected: device {device} with {addresses}", device=tun.name, addresses=addresses)
-        return tun
+            return self._make(tunnel, server, vanished)
+        with Netlink() as netlink:
+            self._lay(netlink, tunnel, server, self.tun.name)
+        return self.tun
 
-    def _make(self, tunnel: Tunnel, vanished: Vanished) -> TunDevice:
+    def _make(self, tunnel: Tunnel, server: Address, vanished: Vanished) -> TunDevice:
         mtu = tunnel.mtu or self._mtu
         descriptor, name = open_tun(self._device)
         tun = self.tun = TunDevice(descriptor, name, mtu, self._reactor, self._from_device, vanished)
         self._name_servers = name_servers()
-        with Netlink() as netlink:
-            netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
+        try:
+            with Netlink() as netlink:
+                netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
+                self._lay(netlink, tunnel, server, name)
+        except TvpnError:
+            self.release()
+            raise
+        tun.start()
+        addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
+        self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
         return tun
 
     def _lay(self, netlink: Netlink, tunnel: Tunnel, server: Address, device: str) -> None:
@@ -138,7 +136,6 @@ class MachineAttachment:
 
     def lose(self) -> None:
         """All stays: what would go into the tunnel shall not go past it."""
-        self._lost = True
 
     def release(self) -> None:
         tun, tunnel, self.tun, self.tunnel = self.tun, self.tunnel, None, None

@@ -384,6 +384,19 @@ class NamesTests(AttachmentCase):
             "names ['nameserver 192.0.2.53', 'search corp.example']",
         ])  # fmt: skip
 
+    def test_failed_change(self) -> None:
+        """Names do not outlive a change of the tunnel that fails."""
+        self.do(
+            """
+            open('dhcp-option DNS 10.9.0.1')
+            show("route", "add", "0.0.0.0/1", "via", "192.0.2.66")
+            try:
+                open('redirect-gateway def1')
+            except TvpnError:
+                show("route", "del", "0.0.0.0/1")
+            """
+        )
+
     def test_bad_names(self) -> None:
         """M-06: names that are none change no byte."""
         bad = [

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tvpn.hub.pushed import read_pushed
 from tvpn.service.resolvconf import ResolvConf
-from tvpn.service.resolver import FileResolver, ResolvedResolver, commands, find_resolver
+from tvpn.service.resolver import FileResolver, ResolvedResolver, commands, find_resolver, own_name_servers
 
 RESOLVECTL = """#!/bin/sh
 echo "$@" >> {log}
@@ -129,6 +129,19 @@ class ResolvedTests(TestCase):
             self.assertIsInstance(find_resolver(reactor, self.folder / "none"), FileResolver)
         with mock.patch.dict(os.environ, {"PATH": "/nowhere"}):
             self.assertIsInstance(find_resolver(reactor, self.folder), FileResolver)
+
+
+class OwnTests(SynchronousTestCase):
+    def test_own(self) -> None:
+        """The machine's own name servers: those of its file, or those behind resolved's address on loopback."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "resolv.conf").write_text("nameserver 192.0.2.53\nnameserver fe80::1%eth0\nnameserver\noptions x\n")
+        etc = folder / "etc"
+        for text, servers in (("nameserver 127.0.0.53", ["192.0.2.53"]), ("nameserver 192.0.2.9", ["192.0.2.9"])):
+            etc.write_text(text)
+            self.assertEqual([str(each) for each in own_name_servers(folder, etc)], servers)
+        self.assertEqual(own_name_servers(folder / "none", folder / "nothing"), [])
 
 
 class FileTests(SynchronousTestCase):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 
 from tvpn.errors import TvpnError
+from tvpn.hub.names import NO_NAMES, Names
 from tvpn.hub.paths import Address as Host
 from tvpn.hub.pushed import Tunnel
 from tvpn.hub.redirect import Network
@@ -20,8 +21,7 @@ from tvpn.plane.reject import Reject
 from tvpn.plane.verbs import Address, TunPacket
 from tvpn.service.journal import Journal
 from tvpn.service.repair import repair
-from tvpn.service.resolvconf import name_servers
-from tvpn.service.resolver import Resolver, find_resolver
+from tvpn.service.resolver import Resolver, find_resolver, own_name_servers
 from tvpn.service.routing import RoutingTable
 
 Deliver = Callable[[list[TunPacket]], None]
@@ -69,6 +69,8 @@ class MachineAttachment:
         self._mtu = mtu
         self._resolver = resolver or find_resolver(reactor)
         self._table = RoutingTable(Journal(), routes)
+        self._names = NO_NAMES
+        """Those that are set."""
         self._name_servers: Sequence[Host] = ()
         """The machine's own."""
         self._reject: Reject | None = None
@@ -92,7 +94,7 @@ class MachineAttachment:
         mtu = tunnel.mtu or self._mtu
         descriptor, name = open_tun(self._device)
         tun = self.tun = TunDevice(descriptor, name, mtu, self._reactor, self._from_device, vanished)
-        self._name_servers = name_servers()
+        self._name_servers = own_name_servers()
         try:
             with Netlink() as netlink:
                 netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
@@ -107,14 +109,18 @@ class MachineAttachment:
 
     def _lay(self, netlink: Netlink, tunnel: Tunnel, server: Address, device: str) -> None:
         """Routes, names and the rejection of IPv6, each as far as it is not so already."""
-        had = Tunnel() if self.tunnel is None else self.tunnel
         self.tunnel = tunnel
         self._table.lay(netlink, tunnel, device, _host(server), self._name_servers)
         if tunnel.blocks_ipv6 != (self._reject is not None):
             self._reject = Reject() if tunnel.blocks_ipv6 else None
-        if tunnel.names and tunnel.names != had.names:
-            self._resolver.set(device, tunnel.names)
-        elif had.names and not tunnel.names:
+        if tunnel.names != self._names:
+            self._set_names(device, tunnel.names)
+
+    def _set_names(self, device: str, names: Names) -> None:
+        self._names = names
+        if names:
+            self._resolver.set(device, names)
+        else:
             self._resolver.reset(device)
 
     def _from_device(self, packets: list[TunPacket]) -> None:
@@ -131,18 +137,17 @@ class MachineAttachment:
                 self._table.lay(netlink, self.tunnel, self.tun.name, _host(server), self._name_servers)
         except TvpnError as error:
             self._log.warn("{error}", error=str(error))
-        if self.tunnel.names:
-            self._resolver.renew(self.tun.name, self.tunnel.names)
+        if self._names:
+            self._resolver.renew(self.tun.name, self._names)
 
     def lose(self) -> None:
         """All stays: what would go into the tunnel shall not go past it."""
 
     def release(self) -> None:
-        tun, tunnel, self.tun, self.tunnel = self.tun, self.tunnel, None, None
-        self._reject = None
+        tun, self.tun, self.tunnel, self._reject = self.tun, None, None, None
         if tun is not None:
-            if tunnel is not None and tunnel.names:
-                self._resolver.reset(tun.name)
+            if self._names:
+                self._set_names(tun.name, NO_NAMES)
             tun.close()
         self._table.clear()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from twisted.logger import Logger
 
 from tvpn.errors import TvpnError
 from tvpn.hub.names import Names, NameServer, Place
-from tvpn.service.resolvconf import ResolvConf
+from tvpn.service.resolvconf import RESOLV_CONF, ResolvConf, name_servers
 
 RESOLVED = Path("/run/systemd/resolve")
 _DNSSEC = {"no": "no", "optional": "allow-downgrade", "yes": "yes"}
@@ -39,6 +40,11 @@ def find_resolver(reactor: Any, resolved: Path = RESOLVED) -> Resolver:
     if program is not None and resolved.is_dir():
         return ResolvedResolver(reactor, program)
     return FileResolver(ResolvConf())
+
+
+def own_name_servers(resolved: Path = RESOLVED, resolv_conf: Path = RESOLV_CONF) -> list[IPv4Address | IPv6Address]:
+    """Whom the machine asks itself; where that is resolved, whom that asks."""
+    return name_servers(resolv_conf) or name_servers(resolved / "resolv.conf")
 
 
 class FileResolver:

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from tvpn.errors import TvpnError
 from tvpn.hub.paths import Address, Entry, Surroundings, plan, unreachable
 from tvpn.hub.pushed import Tunnel
-from tvpn.hub.redirect import Network
+from tvpn.hub.redirect import Network, Way
 from tvpn.net.netlink import Netlink
 from tvpn.service.journal import Journal
 
@@ -59,9 +59,12 @@ class RoutingTable:
 
     def _look(self, netlink: Netlink, tunnel: Tunnel, server: Address, own: Sequence[Address]) -> Surroundings:
         lasting = [entry for entry in self._entries if entry.hop.device != self._index]
-        bypassed = own if tunnel.redirect is not None and "bypass-dns" in tunnel.redirect.flags else ()
+        flags = frozenset[str]() if tunnel.redirect is None else tunnel.redirect.flags
+        bypassed = own if "bypass-dns" in flags else ()
         ways = {host: way for host in (server, *bypassed) if (way := netlink.way(host, self._index, lasting))}
-        hops = {version: netlink.gateway(version, self._index, lasting) for version in (4, 6)}
+        # Looking through the whole table may take its time: only for those who want to know.
+        asked = (4, 6) if "block-local" in flags or any(route.by is Way.PAST for route in tunnel.routes) else ()
+        hops = {version: netlink.gateway(version, self._index, lasting) for version in asked}
         gateways = {version: hop for version, hop in hops.items() if hop is not None}
         devices = {version: hop.device for version, hop in gateways.items() if hop.device is not None}
         lans = [lan for version, device in devices.items() for lan in netlink.lans(device) if lan.version == version]

@@ -1,0 +1,121 @@
+"""Our client when a genuine server stops, dies, starts again or wants new keys: it notices, comes back, loses nothing."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.lab import Lab, Program, skip_unless_possible, two_hosts
+from tests.openvpn.abreast import abreast
+from tests.openvpn.peers import INNER_V4, INNER_V6, SERVER_V6, Case, Ends
+
+VERSIONS = "2.6", "2.7"
+NEVER = ("reneg-sec 0",)
+VERIFY = """#!/bin/sh
+echo "$(sed -n 2p "$1")" | cut -c1-5 >> "$0.asked"
+[ "$(sed -n 2p "$1")" = right ]
+"""
+
+
+class ReturnTests(SynchronousTestCase):
+    skip = skip_unless_possible("openvpn", "ping")
+
+    def assert_back(self, lab: Lab, client: Program, within: float = 10) -> None:
+        """A second connection, and packets through it."""
+        client.wait_for("connecting to", within, 2)
+        answered = any(lab.ping("client", INNER_V4, 1) for _ in range(8))
+        self.assertTrue(answered, client.output)
+        self.assertEqual(lab.ping("client", INNER_V6, 2, 0.1), 2, client.output)
+        self.assertNotIn("Traceback", client.output)
+
+    def leave(self, case: Case, number: int, said: str, within: float) -> None:
+        """The server ends by this signal, and another one takes its place."""
+        with two_hosts() as lab:
+            ends = Ends(lab, case)
+            server, client = ends.serve_stock(), ends.join()
+            self.assertEqual(lab.ping("client", INNER_V4), 3, client.output)
+            server.stop(number)
+            client.wait_for(f"disconnected: {said}", within)
+            ends.serve_stock()
+            self.assert_back(lab, client)
+
+    def test_stopped(self) -> None:
+        """A server that is stopped by SIGTERM says so (with explicit-exit-notify), or its stream ends: noticed at once."""
+
+        def scene(case: Case) -> None:
+            said = "the connection was closed" if case.proto == "tcp" else "the server said RESTART"
+            self.leave(case, signal.SIGTERM, said, 2)
+
+        cases = [Case(version=version, proto="udp", server_lines=("explicit-exit-notify 1",)) for version in VERSIONS]
+        cases += [Case("tls-crypt", version=version, proto="tcp", outer=SERVER_V6) for version in VERSIONS]
+        abreast(scene, cases)
+
+    def test_killed(self) -> None:
+        """A server that dies is missed within the ping-restart it has pushed, and on a stream at once."""
+
+        def scene(case: Case) -> None:
+            said, within = ("the connection was closed", 2) if case.proto == "tcp" else ("", 6)
+            self.leave(case, signal.SIGKILL, said, within)
+
+        lines = ("keepalive 1 4",)
+        abreast(scene, [
+            Case(version=version, proto=proto, server_lines=lines) for version in VERSIONS for proto in ("udp", "tcp")
+        ])  # fmt: skip
+
+    def test_token(self) -> None:
+        """The token of auth-gen-token stands in for the password at a server that is started again with the same
+        auth-gen-token-secret; one with another secret asks for the password again.
+        """
+
+        def scene(version: str) -> None:
+            with two_hosts() as lab:
+                script = lab.write("verify.sh", VERIFY)
+                script.chmod(0o700)
+                ends, other = (self.ends_with_tokens(lab, version, name) for name in ("token.key", "other.key"))
+                first = ends.serve_stock()
+                config = ends.client_config()
+                config.write_text(config.read_text() + "\n<auth-user-pass>\nalice\nright\n</auth-user-pass>\n")
+                client = lab.twistd("client", config, "client")
+                client.wait_for("connected: device", 20)
+                self.assertEqual(lab.ping("client", INNER_V4), 3, client.output)
+                first.stop(signal.SIGTERM)
+                second = ends.serve_stock()
+                self.assert_back(lab, client)
+                asked = script.with_name("verify.sh.asked")
+                self.assertEqual(asked.read_text(), "right\n", second.output[-3000:])
+                second.stop(signal.SIGTERM)
+                third = other.serve_stock()
+                third.wait_for("Peer Connection Initiated", 20)
+                self.assertEqual(asked.read_text().split()[-1], "right", third.output[-3000:])
+                self.assert_back(lab, client)
+                self.assertNotIn("SESS_ID", client.output)
+
+        abreast(scene, VERSIONS)
+
+    def ends_with_tokens(self, lab: Lab, version: str, name: str) -> Ends:
+        lab.run("server", "openvpn", "--genkey", "auth-token", str(lab.folder / name))
+        lines = (
+            "script-security 2", f"auth-user-pass-verify {lab.folder}/verify.sh via-file", "auth-gen-token 600",
+            f"auth-gen-token-secret {lab.folder}/{name}",
+        )  # fmt: skip
+        return Ends(lab, Case(version=version, proto="tcp", server_lines=lines))
+
+    def test_renegotiations(self) -> None:
+        """New keys every few seconds, begun by either end, on datagrams and streams, with every wrapping that changes
+        with them: of 160 pings not one is lost.
+        """
+        server = Case("tls-crypt", server_lines=("reneg-sec 3 3",), client_lines=NEVER)
+        client = Case("tls-crypt-v2", server_lines=NEVER, client_lines=("reneg-sec 3",))
+        stream = replace(server, proto="tcp", cipher="AES-256-CBC", tls="1.2", protection="none")
+
+        def scene(case: Case) -> None:
+            with two_hosts() as lab:
+                ends = Ends(lab, case)
+                stock, ours = ends.serve_stock(), ends.join()
+                self.assertEqual(lab.ping("client", INNER_V4, 160, 0.05), 160, ours.output + stock.output[-3000:])
+                stock.wait_for("Control Channel: TLSv", 5, 3)
+                self.assertEqual(ours.output.count("connecting to"), 1)
+
+        abreast(scene, [replace(case, version=version) for version in VERSIONS for case in (server, client, stream)])

@@ -128,9 +128,12 @@ class Ends:
         program.wait_for("listening on")
         return program
 
-    def serve_stock(self) -> Program:
-        """The genuine openvpn as the server."""
-        program = self.lab.spawn("server", binary(self.case.version), str(self.server_config()), name="openvpn-server")
+    def serve_stock(self, text: str = "") -> Program:
+        """The genuine openvpn as the server; ``text``: its configuration, where it is to be another."""
+        config = self.lab.write("server.conf", text) if text else self.server_config()
+        # It looks for files that are named there where it runs.
+        words = (binary(self.case.version), "--cd", str(self.lab.folder), "--config", str(config))
+        program = self.lab.spawn("server", *words, name="openvpn-server")
         program.wait_for(READY)
         return program
 

@@ -1,9 +1,10 @@
-"""Our client when a genuine server stops, dies, starts again or wants new keys: it notices, comes back, loses nothing."""
+"""Our client when a genuine server stops, dies, starts again or wants new keys: it notices, and comes back."""
 
 from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,7 +43,7 @@ class ReturnTests(SynchronousTestCase):
             self.assert_back(lab, client)
 
     def test_stopped(self) -> None:
-        """A server that is stopped by SIGTERM says so (with explicit-exit-notify), or its stream ends: noticed at once."""
+        """A server that is stopped says so (with explicit-exit-notify), or its stream ends: noticed at once."""
 
         def scene(case: Case) -> None:
             said = "the connection was closed" if case.proto == "tcp" else "the server said RESTART"
@@ -75,9 +76,7 @@ class ReturnTests(SynchronousTestCase):
                 script.chmod(0o700)
                 ends, other = (self.ends_with_tokens(lab, version, name) for name in ("token.key", "other.key"))
                 first = ends.serve_stock()
-                config = ends.client_config()
-                config.write_text(config.read_text() + "\n<auth-user-pass>\nalice\nright\n</auth-user-pass>\n")
-                client = lab.twistd("client", config, "client")
+                client = lab.twistd("client", self.with_password(ends), "client")
                 client.wait_for("connected: device", 20)
                 self.assertEqual(lab.ping("client", INNER_V4), 3, client.output)
                 first.stop(signal.SIGTERM)
@@ -94,11 +93,35 @@ class ReturnTests(SynchronousTestCase):
 
         abreast(scene, VERSIONS)
 
-    def ends_with_tokens(self, lab: Lab, version: str, name: str) -> Ends:
+    def test_token_of_another(self) -> None:
+        """A 2.7 server that calls us by another name (override-username) gives a token for that one (auth-token-user),
+        and after a new start knows us by it, without the password.
+        """
+        with two_hosts() as lab:
+            lab.write("verify.sh", VERIFY).chmod(0o700)
+            (lab.folder / "ccd").mkdir()
+            lab.write("ccd/alice", "override-username bob\n")
+            ends = self.ends_with_tokens(lab, "2.7", "token.key", f"client-config-dir {lab.folder}/ccd")
+            first = ends.serve_stock()
+            client = lab.twistd("client", self.with_password(ends), "client")
+            client.wait_for("connected: device", 20)
+            self.assertIn("override-username changes username from 'alice' to 'bob'", first.output)
+            first.stop(signal.SIGTERM)
+            second = ends.serve_stock()
+            self.assert_back(lab, client)
+            self.assertIn("auth-token authentication succeeded for username 'bob'", second.output)
+            self.assertEqual((lab.folder / "verify.sh.asked").read_text(), "right\n", second.output[-3000:])
+
+    def with_password(self, ends: Ends) -> Path:
+        config = ends.client_config()
+        config.write_text(config.read_text() + "\n<auth-user-pass>\nalice\nright\n</auth-user-pass>\n")
+        return config
+
+    def ends_with_tokens(self, lab: Lab, version: str, name: str, *more: str) -> Ends:
         lab.run("server", "openvpn", "--genkey", "auth-token", str(lab.folder / name))
         lines = (
             "script-security 2", f"auth-user-pass-verify {lab.folder}/verify.sh via-file", "auth-gen-token 600",
-            f"auth-gen-token-secret {lab.folder}/{name}",
+            f"auth-gen-token-secret {lab.folder}/{name}", *more,
         )  # fmt: skip
         return Ends(lab, Case(version=version, proto="tcp", server_lines=lines))
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from unittest import SkipTest
 
 #: More would only wait for a processor.
-HANDS = 6
+HANDS = 8
 Case = TypeVar("Case")
 
 

@@ -135,8 +135,8 @@ class LoginTests(SynchronousTestCase):
         abreast(scene, VERSIONS)
 
     def test_management(self) -> None:
-        """A server whose management decides late: on hold at first, it answers nothing; then the verdict takes two
-        seconds, and what it adds for this client is there.
+        """A server whose management decides late: on hold at first, it answers nothing; then the verdict takes more
+        than a second, and what it adds for this client is there.
         """
 
         def scene(version: str) -> None:
@@ -148,14 +148,14 @@ class LoginTests(SynchronousTestCase):
                 person = Management(server, path)
                 client = self.start(ends, "right")
                 client.wait_for("connecting to", 10)
-                lab.run("client", "sleep", "1.5")
+                lab.run("client", "sleep", "1")
                 person.say("hold release")
                 server.wait_for(READY)
                 found = re.search(r"CONNECT,(\d+),(\d+)", person.wait_for(r">CLIENT:CONNECT,\d+,\d+"))
                 assert found is not None
                 person.wait_for(">CLIENT:ENV,password=right")
                 person.wait_for(">CLIENT:ENV,END")
-                lab.run("client", "sleep", "2")
+                lab.run("client", "sleep", "1.2")
                 self.assertNotIn("connected", client.output)
                 person.say(f"client-auth {found[1]} {found[2]}", 'push "route 10.77.0.0 255.255.0.0"', "END")
                 self.assert_joins(lab, client, server)

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import Lab, Program, skip_unless_possible, two_hosts
 from tests.openvpn.abreast import abreast
-from tests.openvpn.peers import INNER_V4, INNER_V6, SERVER_V6, V2_KEY, Case, Ends
+from tests.openvpn.peers import INNER_V4, INNER_V6, SERVER_V4, SERVER_V6, V2_KEY, Case, Ends
 
 VERSIONS = "2.6", "2.7"
 AES_128 = "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256"
@@ -102,10 +102,11 @@ class MakeTests(ServerCase):
         cut = ("fragment 500",)
         written = [
             make
-            for line in ("comp-lzo no", "compress stub", "compress stub-v2")
-            for cipher in ("AES-256-GCM", "AES-128-CBC")
+            for line, cipher in (
+                ("comp-lzo no", "AES-128-CBC"), ("compress stub", "AES-256-GCM"), ("compress stub-v2", "AES-128-CBC"),
+            )
             for make in makes("", line, client=(line,), cipher=cipher)
-        ]
+        ]  # fmt: skip
         abreast(self.play, [*pushed, *written, *makes("", *cut, client=cut)])
 
     def test_several(self) -> None:
@@ -149,19 +150,34 @@ class PushTests(ServerCase):
         abreast(lambda make: self.play(make, look), cases)
 
     def test_everything_through(self) -> None:
-        """redirect-gateway: all goes into the tunnel, and what carries the tunnel does not, over IPv4 and IPv6."""
+        """redirect-gateway with its flags: what they name goes into the tunnel, and only that; the server itself, which
+        is behind a router, is reached past it.
+        """
 
-        def look(lab: Lab, client: Program, server: Program) -> None:
-            for address in ("192.0.2.1", "2001:db8:7::1"):
-                self.assertIn("dev tun0", lab.ip("client", "route", "get", address), client.output)
-            for address in ("198.51.100.1", SERVER_V6):
-                if address in client.output:
-                    self.assertNotIn("dev tun0", lab.ip("client", "route", "get", address))
+        def scene(case: tuple[str, str, str, tuple[bool, bool]]) -> None:
+            version, flags, outer, inside = case
+            with two_hosts() as lab:
+                lab.ip("server", "addr", "add", "203.0.113.1/32", "dev", "lo")
+                lab.ip("server", "addr", "add", "2001:db8:2::1/128", "dev", "lo")
+                lab.ip("client", "route", "add", "default", "via", SERVER_V4)
+                lab.ip("client", "-6", "route", "add", "default", "via", SERVER_V6)
+                lines = ("multihome", f'push "redirect-gateway {flags}"')
+                ends = Ends(lab, Case(version=version, server_lines=lines, outer=outer))
+                server, client = ends.serve_stock(), ends.join()
+                self.assertEqual(lab.ping("client", INNER_V4, 2, 0.1), 2, client.output + server.output[-3000:])
+                for address, expected in zip(("192.0.2.1", "2001:db8:7::1"), inside, strict=True):
+                    route = lab.ip("client", "route", "get", address)
+                    self.assertEqual("dev tun0" in route, expected, f"{route}\n{client.output}")
+                self.assertNotIn("dev tun0", lab.ip("client", "route", "get", outer))
+                client.stop()
+                self.assertNotIn(outer, lab.ip("client", "route") + lab.ip("client", "-6", "route"))
+                self.assertIn(f"default via {SERVER_V4}", lab.ip("client", "route"))
 
-        lines = ('push "redirect-gateway def1 ipv6"',)
-        cases = [Make(Case(version=VERSIONS[0], server_lines=lines)),
-                 Make(Case(version=VERSIONS[1], server_lines=lines, outer=SERVER_V6, proto="tcp"))]  # fmt: skip
-        abreast(lambda make: self.play(make, look), cases)
+        far, far_v6 = "203.0.113.1", "2001:db8:2::1"
+        abreast(scene, [
+            ("2.6", "def1", far, (True, False)), ("2.7", "def1 ipv6", far_v6, (True, True)),
+            ("2.6", "def1 ipv6", far_v6, (True, True)), ("2.7", "ipv6 !ipv4", far, (False, True)),
+        ])  # fmt: skip
 
     def test_topologies(self) -> None:
         """Pairs and networks, and what 2.6 does when nobody says anything: pairs."""
@@ -172,6 +188,8 @@ class PushTests(ServerCase):
 
             def look(lab: Lab, client: Program, server: Program) -> None:
                 self.assertIn(address, lab.ip("client", "addr", "show", "dev", "tun0"))
+                own = address.partition("/")[0].partition(" ")[0]
+                self.assertEqual(lab.ping("server", own, 2, 0.1), 2, server.output[-3000:])
 
             self.play(Make(Case(version=version), edit=("^topology .*", said)), look)
 

@@ -83,14 +83,26 @@ class LoginTests(SynchronousTestCase):
         abreast(scene, [(version, verdict) for version in VERSIONS for verdict in verdicts])
 
     def test_static_challenge(self) -> None:
-        """What is typed travels beside the password."""
+        """What is typed travels beside the password; a token stands in for both at a new start of the server, and
+        nobody is asked again.
+        """
 
         def scene(version: str) -> None:
             with two_hosts() as lab:
                 script = self.script(lab, '[ "$(sed -n 2p "$1")" = "SCRV1:cmlnaHQ=:NDI=" ]\n')
-                ends = self.ends(lab, version, script, 'static-challenge "Your code" 0')
+                lab.run("server", "openvpn", "--genkey", "auth-token", str(lab.folder / "token.key"))
+                lines = ("script-security 2", f"auth-user-pass-verify {script} via-file", "auth-gen-token 600",
+                         f"auth-gen-token-secret {lab.folder}/token.key")  # fmt: skip
+                question = ('static-challenge "Your code" 0',)
+                ends = Ends(lab, Case(version=version, proto="tcp", server_lines=lines, client_lines=question))
                 server = ends.serve_stock()
-                self.assert_joins(lab, self.start(ends, "right", "42"), server)
+                client = self.start(ends, "right", "42")
+                self.assert_joins(lab, client, server)
+                server.stop()
+                again = ends.serve_stock()
+                again.wait_for("Username/auth-token authentication succeeded for username 'alice'", 10)
+                self.assert_joins(lab, client, again)
+                self.assertEqual(client.output.count("Your code"), 1, client.output)
 
         abreast(scene, VERSIONS)
 
@@ -160,6 +172,28 @@ class LoginTests(SynchronousTestCase):
                 person.say(f"client-auth {found[1]} {found[2]}", 'push "route 10.77.0.0 255.255.0.0"', "END")
                 self.assert_joins(lab, client, server)
                 self.assertIn("10.77.0.0/16 dev tun0", lab.ip("client", "route"))
+                person.close()
+
+        abreast(scene, VERSIONS)
+
+    def test_page(self) -> None:
+        """A page that has to be opened first (WEB_AUTH) is named, and the tunnel waits for the verdict."""
+
+        def scene(version: str) -> None:
+            with two_hosts() as lab:
+                path = lab.folder / "management"
+                lines = (f"management {path} unix", "management-client-auth")
+                ends = Ends(lab, Case(version=version, server_lines=lines))
+                server = ends.serve_stock()
+                person = Management(server, path)
+                client = self.start(ends, "right")
+                found = re.search(r"CONNECT,(\d+),(\d+)", person.wait_for(r">CLIENT:CONNECT,\d+,\d+"))
+                assert found is not None
+                person.say(f'client-pending-auth {found[1]} {found[2]} "WEB_AUTH::https://login.example/7" 30')
+                client.wait_for("the server waits until you have opened: https://login.example/7", 10)
+                self.assertNotIn("connected: device", client.output)
+                person.say(f"client-auth-nt {found[1]} {found[2]}")
+                self.assert_joins(lab, client, server)
                 person.close()
 
         abreast(scene, VERSIONS)

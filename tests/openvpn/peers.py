@@ -67,6 +67,8 @@ class Case:
     server_lines: tuple[str, ...] = ()
     client_lines: tuple[str, ...] = ()
     port: int = 1194
+    digest: str = ""
+    """Of tls-auth and CBC ciphers; without a word SHA256 of tls-auth, and OpenVPN's SHA1 of the others."""
 
 
 @dataclass
@@ -104,15 +106,16 @@ class Ends:
 
     def _wrapping(self, server: bool) -> list[str]:
         protection = self.case.protection
+        auth = [f"auth {self.case.digest}"] if self.case.digest else []
         if protection == "tls-crypt-v2":
             text = V2_KEY.pem if server else V2_KEY.issue(os.urandom, 1700000000).pem
-            return ["<tls-crypt-v2>", text.strip(), "</tls-crypt-v2>"]
+            return [*auth, "<tls-crypt-v2>", text.strip(), "</tls-crypt-v2>"]
         if protection == "tls-crypt":
-            return ["<tls-crypt>", STATIC_KEY.text.strip(), "</tls-crypt>"]
+            return [*auth, "<tls-crypt>", STATIC_KEY.text.strip(), "</tls-crypt>"]
         if protection == "none":
-            return []
+            return auth
         direction = [f"key-direction {0 if server else 1}"] if protection == "tls-auth-directed" else []
-        return [*direction, "auth SHA256", "<tls-auth>", STATIC_KEY.text.strip(), "</tls-auth>"]
+        return [*direction, *(auth or ["auth SHA256"]), "<tls-auth>", STATIC_KEY.text.strip(), "</tls-auth>"]
 
     def _write(self, name: str, lines: list[str], own: Credentials, wrapping: list[str]) -> Path:
         blocks = [f"<{word}>\n{text.strip()}\n</{word}>" for word, text in
@@ -125,9 +128,12 @@ class Ends:
         program.wait_for("listening on")
         return program
 
-    def serve_stock(self) -> Program:
-        """The genuine openvpn as the server."""
-        program = self.lab.spawn("server", binary(self.case.version), str(self.server_config()), name="openvpn-server")
+    def serve_stock(self, text: str = "") -> Program:
+        """The genuine openvpn as the server; ``text``: its configuration, where it is to be another."""
+        config = self.lab.write("server.conf", text) if text else self.server_config()
+        # It looks for files that are named there where it runs.
+        words = (binary(self.case.version), "--cd", str(self.lab.folder), "--config", str(config))
+        program = self.lab.spawn("server", *words, name="openvpn-server")
         program.wait_for(READY)
         return program
 

@@ -34,7 +34,7 @@ class BlackHoleTests(SynchronousTestCase):
         assert match is not None, shown
         return int(match[1])
 
-    def check(self, ours: str) -> None:
+    def check(self, ours: str, version: str = "2.6") -> None:
         with two_hosts() as lab:
             for host in ("server", "client"):
                 lab.run(host, "nft", "-f", str(lab.write(f"{host}.nft", HOLE)))
@@ -42,7 +42,7 @@ class BlackHoleTests(SynchronousTestCase):
                 device = lab.ip(host, "-br", "link", "show", "type", "veth").split("@")[0]
                 lab.ip(host, "link", "set", "dev", device, "gso_max_segs", "1")
             sides = (OWN, STOCK) if ours == "server" else (STOCK, OWN)
-            ends = Ends(lab, Case(server_lines=sides[0], client_lines=sides[1]))
+            ends = Ends(lab, Case(version=version, server_lines=sides[0], client_lines=sides[1]))
             server = ends.serve() if ours == "server" else ends.serve_stock()
             client = ends.join_stock() if ours == "server" else ends.join()
             self.assertEqual([self.counted(lab, host, "control") for host in ("server", "client")], [0, 0])
@@ -64,5 +64,6 @@ class BlackHoleTests(SynchronousTestCase):
         self.check("server")
 
     def test_client(self) -> None:
-        """F-11: the same for our client with a stock server."""
+        """F-11: the same for our client with stock servers, 2.6 and 2.7."""
         self.check("client")
+        self.check("client", "2.7")

@@ -52,22 +52,6 @@ class ClientTests(SynchronousTestCase):
         """Joins a tvpn server."""
         self._check(Case(server_lines=PUSH), stock=False)
 
-    def test_stock_renegotiates(self) -> None:
-        """A stock server asks for a new key every five seconds: not one ping is lost."""
-        self._renegotiate(Case(server_lines=("reneg-sec 5 5",), client_lines=("reneg-sec 0",)))
-
-    def test_renegotiates_with_stock(self) -> None:
-        """We ask a stock server for a new key every five seconds: not one ping is lost."""
-        self._renegotiate(Case("tls-crypt", server_lines=("reneg-sec 0",), client_lines=("reneg-sec 5",)))
-
-    def _renegotiate(self, case: Case) -> None:
-        with two_hosts() as lab:
-            ends = Ends(lab, case)
-            server = ends.serve_stock()
-            client = ends.join()
-            self.assertEqual(lab.ping("client", INNER_V4, 260, 0.05), 260, client.output + server.output[-3000:])
-            server.wait_for("Control Channel: TLSv", 10, 3)
-
     def test_reconnects(self) -> None:
         """A server that restarts is joined again, by backoff and not at once."""
         with two_hosts() as lab:

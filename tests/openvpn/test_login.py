@@ -258,40 +258,6 @@ class OurClientTests(LoginCase):
             client.stop()
             server.stop()
 
-    def test_dynamic_challenge(self) -> None:
-        """CRV1: the question is shown, and the answer is the password of the next connection."""
-        script = self.script(
-            "verify.sh",
-            'case "$(sed -n 2p "$1")" in\n"CRV1::st4te::42") exit 0;;\n'
-            '*) echo "CRV1:R,E:st4te:YWxpY2U=:Code, please" > "$auth_failed_reason_file"; exit 1;;\nesac\n',
-        )
-        check = f"auth-user-pass-verify {script} via-file"
-        ends = self.ends(server_lines=("script-security 2", check))
-        server = ends.serve_stock()
-        client = self.join(ends, "42")
-        client.wait_for("the server refused us: Code, please", 20)
-        client.wait_for("connected: device", 20)
-        self.assert_carries(client, server)
-
-    def test_pending_question(self) -> None:
-        """CR_TEXT: the question is shown while the server waits, and the answer lets us in."""
-        verify = self.script(
-            "verify.sh",
-            'printf "30\\ncrtext\\nCR_TEXT:R,E:code please\\n" > "$auth_pending_file"\n'
-            'echo "$auth_control_file" > "$0.control"\nexit 2\n',
-        )
-        respond = self.script(
-            "respond.sh",
-            f'[ "$(cat "$1")" = NDI= ] && verdict=1 || verdict=0\nprintf $verdict > "$(cat {verify}.control)"\n',
-        )
-        lines = ("script-security 2", f"auth-user-pass-verify {verify} via-file", f"client-crresponse {respond}")
-        ends = self.ends(server_lines=lines)
-        server = ends.serve_stock()
-        client = self.join(ends, "42")
-        client.wait_for("the server asks: code please", 20)
-        client.wait_for("connected: device", 20)
-        self.assert_carries(client, server)
-
     def test_password_only(self) -> None:
         """verify-client-cert none at a stock server: a CA and a password are all we have."""
         script = self.script("verify.sh", '[ "$(sed -n 2p "$1")" = right ]\n')

@@ -420,6 +420,35 @@ class EndScripts(ScriptTestCase):
         events = self.session.take_events()
         self.assertEqual(events[:3], [Reached(Step.ANSWERED), Reached(Step.SECURED), Reached(Step.KEYED)])
         self.assertEqual([type(event) for event in events[3:]], [Pushed, KeysDerived, KeyChosen, TokenGiven])
+        self.assertEqual(events[-1], TokenGiven("SESS_ID_AT_x"))
+
+    def test_token_of_another_user(self) -> None:
+        """auth-token-user goes with its token and with those after it; what is no name is none, without a token there
+        is no user.
+        """
+        for words, expected in (
+            (("auth-token x,auth-token-user Ym9i",), [TokenGiven("x", "bob")]),
+            (("auth-token-user Ym9i,auth-token x", "auth-token y"), [TokenGiven("x", "bob"), TokenGiven("y", "bob")]),
+            (("auth-token x,auth-token-user !",), [TokenGiven("x")]),
+            (("auth-token x,auth-token-user AAo=",), [TokenGiven("x")]),
+            (("auth-token x,auth-token-user",), [TokenGiven("x")]),
+            ((f"auth-token x,auth-token-user {'YWFh' * 43}",), [TokenGiven("x")]),
+            (("auth-token-user Ym9i",), []),
+        ):
+            lines = "".join(
+                f"""
+                    < CONTROL [{number}] "PUSH_REPLY,{word}"
+                    > ACK acks {",".join(map(str, range(number, max(number - 8, -1), -1)))}
+                """
+                for number, word in enumerate(words, 4)
+            )
+            self.client(JOINED + lines)
+            given = [event for event in self.session.take_events() if isinstance(event, TokenGiven)]
+            self.assertEqual(given, expected)
+            if expected:
+                # What the next key exchange says of us.
+                shown = self.session._new_exchange(1, 0.0)
+                self.assertEqual((shown.own.username, shown.own.password), (expected[-1].username, expected[-1].token))
 
     def test_server_says_goodbye(self) -> None:
         """A client that is told to go acks it and lingers, and asks for nothing more."""

@@ -21,7 +21,7 @@ from tests.whole.simulation import (
 from tvpn.crypto.tls import Credentials
 from tvpn.crypto.token import PREFIX, TokenRules, TokenSecret, TokenState
 from tvpn.hub.event import ChallengeAsked, Complaint, PageAsked, ResponseGiven, VerdictRequest
-from tvpn.session.event import VerdictWanted
+from tvpn.session.event import TokenGiven, VerdictWanted
 from tvpn.session.negotiation import Formats, agree, own_peer_info
 from tvpn.wire.challenge import Challenge
 from tvpn.wire.option import encode_options_string
@@ -184,7 +184,7 @@ class TokenTests(SynchronousTestCase):
         world = World(options(tokens=RULES))
         client = self._client(world)
         token = RULES.renew(None, world.server.hub._door._terms.wall(), lambda size: b"x" * size)
-        client.hub.session._token = SECRET.encode("alice", token)
+        client.hub.session._token = TokenGiven(SECRET.encode("alice", token))
         client.hub.session.renegotiate(world.now)
         client.flush()
         world.run(5)
@@ -215,7 +215,7 @@ class TokenTests(SynchronousTestCase):
         world.run(100)
         session = world.server.hub.roster.get(1).session
         tokens = [option.split()[1] for option in session._push if option.startswith("auth-token ")]
-        self.assertEqual(tokens, [client.hub.session._token])
+        self.assertEqual(tokens, [client.hub.session._token.token])
         self.assertEqual(RULES.judge("alice", tokens[0], session.terms.wall())[0], TokenState.AUTHENTICATED)
 
     def test_no_user(self) -> None:

@@ -86,7 +86,7 @@ class ClientHub:
         self._plane = plane
         self._spec = spec
         self._stream = False
-        self._token = ""
+        self._token: TokenGiven | None = None
         self._mssfix = mssfix
         self._events: list[HubEvent] = []
 
@@ -179,9 +179,9 @@ class ClientHub:
         elif isinstance(event, KeyRetired):
             self._plane.retire(SERVER, event.key_id)
         elif isinstance(event, TokenGiven):
-            self._token = event.token
+            self._token = event
         elif isinstance(event, TokenRefused):
-            self._token = ""
+            self._token = None
         elif isinstance(event, Questioned):
             self._events.append(ChallengeAsked(event.challenge))
         elif isinstance(event, PageWanted):
@@ -245,7 +245,7 @@ class ClientHub:
     @property
     def has_token(self) -> bool:
         """The server has given us something to show instead of the password."""
-        return bool(self._token)
+        return self._token is not None
 
     @property
     def is_connected(self) -> bool:

@@ -23,7 +23,7 @@ from tvpn.session.life import Stage
 from tvpn.session.negotiation import decode_agreement
 from tvpn.session.peer import Opening, Session, Terms
 from tvpn.session.update import updated
-from tvpn.wire.challenge import AUTH_PENDING, Challenge, decode_page, decode_pending, encode_response
+from tvpn.wire.challenge import AUTH_PENDING, Challenge, decode_base64, decode_page, decode_pending, encode_response
 from tvpn.wire.control import RESEND_WRAPPED_KEY, ControlPacket, decode_early_negotiation
 from tvpn.wire.header import Opcode
 from tvpn.wire.keyexchange import LONGEST_CREDENTIAL
@@ -51,8 +51,9 @@ class ClientSession(Session):
     server = False
 
     def __init__(
-        self, terms: Terms, opening: Opening, now: float, key: TLSCryptV2ClientKey | None = None, token: str = ""
-    ) -> None:
+        self, terms: Terms, opening: Opening, now: float, key: TLSCryptV2ClientKey | None = None,
+        token: TokenGiven | None = None,
+    ) -> None:  # fmt: skip
         self._token = token
         super().__init__(terms, opening, now)
         self._key = key
@@ -68,8 +69,11 @@ class ClientSession(Session):
         else:
             self._exchange.reset(Opcode.HARD_RESET_CLIENT_V3, b"", now, key.wrapped)
 
+    def _username(self) -> str:
+        return self._token.username if self._token and self._token.username else self.terms.username
+
     def _password(self) -> str:
-        return self._token or self.terms.password
+        return self._token.token if self._token else self.terms.password
 
     def _feed(self, packet: ControlPacket, size: int, now: float) -> None:
         if not self.remote_id:
@@ -184,12 +188,18 @@ class ClientSession(Session):
         self._events.append(Updated(tuple(self._pushed)))
 
     def _keep_token(self, options: list[str]) -> None:
-        """A token may come with the push, and a fresh one at any time after a renegotiation."""
+        """A token may come with the push, and a fresh one, for the same user, at any time after a renegotiation."""
+        token, username = "", self._token.username if self._token else ""
         for option in options:
-            word, _, token = option.partition(" ")
-            if word == "auth-token" and 0 < len(token) < LONGEST_CREDENTIAL:
-                self._token = token
-                self._events.append(TokenGiven(token))
+            word, _, value = option.partition(" ")
+            if word == "auth-token" and 0 < len(value) < LONGEST_CREDENTIAL:
+                token = value
+            elif word == "auth-token-user":
+                given = decode_base64(value) or ""
+                username = given if 0 < len(given.encode()) < LONGEST_CREDENTIAL else username
+        if token:
+            self._token = TokenGiven(token, username)
+            self._events.append(self._token)
 
     def leave(self, now: float) -> bool:
         """Say goodbye where the server understands it; False: the plane has to say it (OCC exit)."""

@@ -99,9 +99,12 @@ class Informed:
 
 @dataclass(frozen=True, slots=True)
 class TokenGiven:
-    """The server has given the client a token; it stands in for the password from now on."""
+    """The server has given the client a token; it stands in for the password from now on. ``username``: for whom it
+    is, where that is another name than the client's own.
+    """
 
     token: str = field(repr=False)
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)

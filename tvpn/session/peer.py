@@ -107,11 +107,15 @@ class Session:
         pre_master = b"" if self.server else terms.random(PRE_MASTER_SIZE)
         source = KeySource(terms.random(RANDOM_SIZE), terms.random(RANDOM_SIZE), pre_master)
         peer_info = encode_peer_info(terms.peer_info)
-        own = KeyExchangeMessage(source, terms.options, terms.username, self._password(), peer_info)
+        own = KeyExchangeMessage(source, terms.options, self._username(), self._password(), peer_info)
         return KeyExchange(
             key_id, self.server, terms.context(), own, now, numbers=numbers, longest_timeout=terms.longest_timeout,
             approve=None if self.server else self._judge,
         )  # fmt: skip
+
+    def _username(self) -> str:
+        """Who we say we are, at each key exchange anew."""
+        return self.terms.username
 
     def _password(self) -> str:
         """What goes beside the username, at each key exchange anew."""

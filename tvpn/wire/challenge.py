@@ -33,7 +33,7 @@ class Answer:
         """Whatever is no well-formed answer to a challenge is a password."""
         kind, *parts = text.split(":")
         if kind == _STATIC and len(parts) == 2:
-            password, response = (_decode_base64(part) for part in parts)
+            password, response = (decode_base64(part) for part in parts)
             if password is not None and response is not None:
                 return cls(password, response)
         if kind == _DYNAMIC and len(parts) >= 4 and not parts[0] and parts[1] and not parts[2]:
@@ -73,7 +73,7 @@ class Challenge:
         parts = reason.split(":", 4)
         if len(parts) != 5 or parts[0] != _DYNAMIC or not parts[2]:
             return None
-        username = _decode_base64(parts[3])
+        username = decode_base64(parts[3])
         if username is None:
             return None
         flags = parts[1].split(",")
@@ -126,7 +126,7 @@ def encode_response(text: str) -> str:
 
 def decode_response(message: str) -> str:
     """The text of a CR_RESPONSE; raises Drop when it is not base64 of printable UTF-8."""
-    text = _decode_base64(message.partition(",")[2])
+    text = decode_base64(message.partition(",")[2])
     if text is None:
         raise Drop("challenge-response-malformed")
     return text
@@ -136,7 +136,7 @@ def _encode_base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode("ascii")
 
 
-def _decode_base64(text: str) -> str | None:
+def decode_base64(text: str) -> str | None:
     """None unless it is base64 of UTF-8 without control characters."""
     try:
         decoded = base64.b64decode(text, validate=True).decode()

@@ -59,6 +59,10 @@ class Netlink:
                 self._try(f"give {device} the address {address}", self._add_address, index, address, other_end)
         self._try(f"bring {device} up", self._ip.link, "set", index=index, mtu=mtu, state="up")
 
+    def clear(self, device: str) -> None:
+        """Take all of its addresses from a device."""
+        self._try(f"take the addresses from {device}", self._ip.flush_addr, index=self._index(device))
+
     def add_route(self, network: Network, device: str) -> None:
         """A route into a device; one that is there already is no error."""
         index = self.index(device)

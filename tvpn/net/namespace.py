@@ -40,14 +40,14 @@ DEVICE, FAR_END = "vpn0", "vpnx"
 MAC = bytes.fromhex("020000000001")
 TUN, PACKET = "tun", "packet"
 LARGEST_MTU, RECEIVE_BUFFER = 65535, 1 << 20
-EVERYWHERE = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
+EVERYWHERE: dict[int, IPv4Network | IPv6Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 #: linux/if_packet.h and linux/ethtool.h
 SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23
 ETH_P_ALL, IFF_NOARP, SIOCETHTOOL = 0x0003, 0x80, 0x8946
 #: Checksums, TCP segments and segments at all: whoever reads the frames wants them as they would be on a wire.
 OFFLOADS = (0x17, 0x1F, 0x24)
-#: The device has what it is given: no link-local address, no router's announcements; ping needs no privileges (in a user
-#: namespace there is one group only).
+#: The device has what it is given: no link-local address, no router's announcements; ping needs no privileges (in a
+#: user namespace there is one group only).
 _SYSCTLS = (
     (f"ipv6/conf/{DEVICE}/addr_gen_mode", "1"), (f"ipv6/conf/{DEVICE}/accept_ra", "0"),
     (f"ipv6/conf/{DEVICE}/router_solicitations", "0"), ("ipv4/ping_group_range", "0 0"),

@@ -1,7 +1,8 @@
-"""Become an ordinary user and run a program: ``python tests/commoner.py [--tun] PROGRAM ARGUMENTS…``, started as root.
+"""Become an ordinary user and run a program: ``python tests/commoner.py OPTIONS -- PROGRAM ARGUMENTS…``, as root.
 
 In a mount namespace of its own the paths to the interpreter and to the checkout can be walked by everybody, wherever
-they lie, and with ``--tun`` anybody may open /dev/net/tun, as on most machines; without it only root may.
+they lie. Options: ``tun``: everybody may open /dev/net/tun, as on most machines, and else only root may; ``root``: root
+stays root; ``confined``: no further user namespace may be made; ``names=FILE``: the resolv.conf of the machine.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tvpn.net.systemcall import CLONE_NEWNS, MS_BIND, MS_PRIVATE, MS_REC, mount, unshare
+from tvpn.net.namespace import map_ids
+from tvpn.net.systemcall import CLONE_NEWNS, CLONE_NEWUSER, MS_BIND, MS_PRIVATE, MS_REC, mount, show_memory, unshare
 
 USER = 65534
 TUN = "/dev/net/tun"
@@ -47,18 +49,31 @@ def offer_tun(mode: int) -> None:
         os.unlink(node)
 
 
+def confine() -> None:
+    """From here on this user makes no namespace (in a user namespace of its own, so that the machine does not mind)."""
+    show_memory()
+    unshare(CLONE_NEWUSER)
+    map_ids((USER, USER), (USER, USER))
+    Path("/proc/sys/user/max_user_namespaces").write_text("0")
+
+
 def main(argv: list[str]) -> None:
+    options, program = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     unshare(CLONE_NEWNS)
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
-    with_tun = argv[0] == "--tun"
-    offer_tun(0o666 if with_tun else 0o600)
+    offer_tun(0o666 if "tun" in options else 0o600)
+    for option in options:
+        if option.startswith("names="):
+            mount(option.removeprefix("names="), "/etc/resolv.conf", flags=MS_BIND)
     below: dict[Path, int] = {}
     for path in (Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parent):
         reveal(path, below)
-    os.setgroups([])
-    os.setresgid(USER, USER, USER)
-    os.setresuid(USER, USER, USER)
-    program = argv[1:] if with_tun else argv
+    if "root" not in options:
+        os.setgroups([])
+        os.setresgid(USER, USER, USER)
+        os.setresuid(USER, USER, USER)
+    if "confined" in options:
+        confine()
     os.execvp(program[0], program)
 
 

@@ -23,8 +23,8 @@ from tvpn.net.names import NameFiles
 from tvpn.net.namespace import Inner, arrange, enter, make_device, message
 
 LONGEST = 65536
-GRACE = 5.0
-"""Seconds that the program has to end by itself when it is asked to."""
+GRACE = 2.0
+"""Seconds that the program has to end by itself when it is asked to, each time."""
 PROFILE = "TVPN_PROFILE"
 """The variable that tells the program which profile it runs in."""
 
@@ -96,13 +96,16 @@ class Keeper:
         self._ending = os.pidfd_open(self._process)
 
     def _end(self) -> None:
-        """Nobody is left who could carry its packets: the program is asked to end, a shell hung up on, then killed."""
+        """Nobody is left who could carry its packets: the program is asked to end; a shell, which does not heed that, is
+        hung up on; what is still there then is killed.
+        """
         if not self._process:
             return
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCONT):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
             os.kill(self._process, number)
-        if not select.select([self._ending], [], [], GRACE)[0]:
-            os.kill(self._process, signal.SIGKILL)
+            os.kill(self._process, signal.SIGCONT)
+            if select.select([self._ending], [], [], GRACE)[0]:
+                break
         os.waitpid(self._process, 0)
 
     def _say(self, **said: Any) -> None:

@@ -39,7 +39,7 @@ class Supervision:
         self, reactor: Any, client: ClientService, program: EnclosedProgram, patience: float, at_terminal: bool,
         complain: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self.outcome = Outcome()
+        self.outcome: Outcome | None = None
         self._reactor = reactor
         self._client = client
         self._program = program
@@ -52,7 +52,7 @@ class Supervision:
         """Until the program has ended, or cannot begin."""
         self.start()
         self._reactor.run()
-        return self.outcome
+        return self.outcome or Outcome()
 
     def start(self) -> None:
         reactor, client = self._reactor, self._client
@@ -95,6 +95,9 @@ class Supervision:
         self._finish(Outcome(status) if status is not None else Outcome(sentence=sentence))
 
     def _finish(self, outcome: Outcome) -> None:
+        """The first reason counts; others follow from it."""
+        if self.outcome is not None:
+            return
         self.outcome = outcome
         try:
             self._reactor.stop()

@@ -2,7 +2,7 @@
 
 In a mount namespace of its own the paths to the interpreter and to the checkout can be walked by everybody, wherever
 they lie. Options: ``tun``: everybody may open /dev/net/tun, as on most machines, and else only root may; ``root``: root
-stays root; ``confined``: no further user namespace may be made; ``names=FILE``: the resolv.conf of the machine.
+stays root; ``confined``: no further user namespace may be made.
 """
 
 from __future__ import annotations
@@ -62,9 +62,6 @@ def main(argv: list[str]) -> None:
     unshare(CLONE_NEWNS)
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
     offer_tun(0o666 if "tun" in options else 0o600)
-    for option in options:
-        if option.startswith("names="):
-            mount(option.removeprefix("names="), "/etc/resolv.conf", flags=MS_BIND)
     below: dict[Path, int] = {}
     for path in (Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parent):
         reveal(path, below)

@@ -51,9 +51,7 @@ class Client:
         return self.as_commoner(*tvpn, who=who)
 
     def as_commoner(self, *command: str, who: Sequence[str] = ()) -> list[str]:
-        names = self.lab.write("resolv.conf", f"nameserver {ORACLE}\n")
-        names.chmod(0o644)
-        return [str(BIN / "python"), str(ROOT / "tests/commoner.py"), f"names={names}", *who, "--", *command]
+        return [str(BIN / "python"), str(ROOT / "tests/commoner.py"), *who, "--", *command]
 
     def exec(
         self, *command: str, who: Sequence[str] = (), options: Sequence[str] = (), seconds: float = 40.0,
@@ -90,6 +88,7 @@ def three_hosts() -> Iterator[Lab]:
         lab.wire("server", ["203.0.113.1/24"], "oracle", [f"{ORACLE}/24"])
         lab.ip("oracle", "route", "add", "default", "via", "203.0.113.1")
         lab.ip("client", "route", "add", "default", "via", "198.51.100.1")
+        lab.resolv_conf("client").write_text(f"nameserver {ORACLE}\n")
         lab.run("server", "sysctl", "-qw", "net.ipv4.ip_forward=1")
         subprocess.run(
             lab.inside("client", ["nft", "-f", "-"]), input=STRAY, text=True, check=True, timeout=20, env=environment()

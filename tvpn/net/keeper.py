@@ -19,7 +19,7 @@ from typing import Any
 
 from tvpn.errors import TvpnError
 from tvpn.net.launch import HELD_BACK, first_environment
-from tvpn.net.names import NameFiles
+from tvpn.net.namefiles import NameFiles
 from tvpn.net.namespace import Inner, arrange, enter, make_device, message
 
 LONGEST = 65536
@@ -96,7 +96,7 @@ class Keeper:
         self._ending = os.pidfd_open(self._process)
 
     def _end(self) -> None:
-        """Nobody is left who could carry its packets: the program is asked to end; a shell, which does not heed that, is
+        """Nobody is left who could carry its packets: the program is asked to end; a shell does not heed that, so it is
         hung up on; what is still there then is killed.
         """
         if not self._process:

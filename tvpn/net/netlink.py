@@ -61,7 +61,7 @@ class Netlink:
 
     def clear(self, device: str) -> None:
         """Take all of its addresses from a device."""
-        self._try(f"take the addresses from {device}", self._ip.flush_addr, index=self._index(device))
+        self._try(f"take the addresses from {device}", self._ip.flush_addr, index=self.index(device))
 
     def add_route(self, network: Network, device: str) -> None:
         """A route into a device; one that is there already is no error."""

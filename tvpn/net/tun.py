@@ -64,7 +64,6 @@ class TunDevice:
 
     _log = Logger()
     merges = True
-    """Whether it takes packets that stand for many."""
 
     def __init__(
         self, descriptor: int, name: str, mtu: int, reactor: IReactorFDSet,

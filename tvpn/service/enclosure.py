@@ -6,39 +6,42 @@ nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from ipaddress import ip_address
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.logger import Logger
 
 from tvpn.errors import TvpnError
+from tvpn.hub.names import Names
+from tvpn.hub.paths import Address as Host
 from tvpn.hub.pushed import LARGEST_MTU, Tunnel
 from tvpn.net.enclosed import EnclosedProgram
-from tvpn.net.names import machine_servers
 from tvpn.net.namespace import DEVICE, PACKET, Inner
 from tvpn.net.packet import PacketDevice
 from tvpn.net.tun import TunDevice
 from tvpn.plane.verbs import Address
 from tvpn.service.attachment import Deliver, Vanished
+from tvpn.service.resolvconf import DNS_PORT, RESOLV_CONF, name_servers
 
+#: Where systemd-resolved says whom it asks itself.
+UPSTREAM = Path("/run/systemd/resolve/resolv.conf")
 NO_NAMES = (
-    "the server names no DNS servers, and this machine has none that could be asked through the tunnel: the program "
-    "cannot look up names"
+    "neither the server nor this machine names a DNS server that could be asked through the tunnel: the program cannot "
+    "look up names"
 )
 
 
 class Enclosure:
     """An Attachment. ``device``: kind and descriptor, as the program's keeper handed them out; ``complain`` is told
-    sentences for the person who started the program.
+    sentences for the person who started the program; ``machine``: where the machine's own name servers stand.
     """
 
     _log = Logger()
 
     def __init__(
         self, reactor: Any, program: EnclosedProgram, device: tuple[str, int], mtu: int,
-        complain: Callable[[str], None],
-        find_servers: Callable[[], Sequence[str]] = machine_servers,
+        complain: Callable[[str], None], machine: tuple[Path, ...] = (RESOLV_CONF, UPSTREAM),
     ) -> None:  # fmt: skip
         self.tun: TunDevice | None = None
         self._reactor = reactor
@@ -46,7 +49,7 @@ class Enclosure:
         self._kind, self._descriptor = device
         self._mtu = mtu
         self._complain = complain
-        self._find_servers = find_servers
+        self._machine = machine
         self._inner: Inner | None = None
 
     def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
@@ -68,19 +71,42 @@ class Enclosure:
         return self.tun
 
     def _plan(self, tunnel: Tunnel) -> Inner:
-        addresses = tuple(address for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
+        # Where IPv6 is to be blocked there is none: nothing has to be refused.
+        ipv6 = None if tunnel.blocks_ipv6 else tunnel.ipv6
+        addresses = tuple(address for address in (tunnel.ipv4, ipv6) if address is not None)
         if not addresses:
             raise TvpnError("the server gave no address, so there is no way into the tunnel; ask whoever runs it")
         versions = {address.version for address in addresses}
-        servers = tuple(each for each in self._find_servers() if ip_address(each).version in versions)
+        # Those of the machine are asked through the tunnel, too: there is no other way.
+        known = plain_servers(tunnel.names) if tunnel.names.servers else self._machine_servers()
+        servers = tuple(str(server) for server in known if server.version in versions)
         if not servers and self._inner is None:
             self._complain(NO_NAMES)
-        return Inner(addresses, tunnel.mtu or self._mtu, tunnel.other_end, servers)
+        return Inner(addresses, tunnel.mtu or self._mtu, tunnel.other_end, servers, tunnel.names.search)
+
+    def _machine_servers(self) -> list[Host]:
+        return next((found for path in self._machine if (found := name_servers(path))), [])
+
+    def prepare(self) -> None:
+        """Nothing was left behind."""
+
+    def routes_changed(self, server: Address) -> None:
+        """The server is reached by the machine's own routes, which are no concern of the namespace."""
 
     def lose(self) -> None:
         """All stays as it is: what is sent meanwhile is lost."""
+
+    def release(self) -> None:
+        """Names of servers are looked up outside, in the open, anyway."""
 
     def close(self) -> None:
         if self.tun is not None:
             self.tun.close()
             self.tun = None
+
+
+def plain_servers(names: Names) -> list[Host]:
+    """Those that a resolv.conf can name: for all domains where there are such, asked in plain DNS at its usual port."""
+    usable = [server for server in names.servers if server.transport in ("", "plain") and server.dnssec != "yes"]
+    chosen = [server for server in usable if not server.domains] or usable
+    return [address for server in chosen for address, port in server.places if port in (None, DNS_PORT)]

@@ -7,16 +7,12 @@ The files lie in memory and over the machine's own; nobody else sees them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from ipaddress import ip_address
+from collections.abc import Sequence
 from pathlib import Path
 
 from tvpn.net.systemcall import MNT_DETACH, MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, mount, unmount
 
 RESOLV_CONF, NSSWITCH = "/etc/resolv.conf", "/etc/nsswitch.conf"
-#: Where the servers stand that systemd-resolved itself asks.
-RESOLVED_UPSTREAM = "/run/systemd/resolve/resolv.conf"
 #: Sockets of daemons that answer for the C library.
 DAEMONS = ("/run/nscd", "/run/systemd/resolve", "/run/avahi-daemon")
 HOSTS = "hosts: files dns"
@@ -80,25 +76,3 @@ def _files_and_dns(text: str) -> str:
     """An nsswitch.conf that asks for hosts in files and by DNS, and for the rest as before."""
     kept = [line for line in text.splitlines() if line.split(":")[0].strip() != "hosts"]
     return "".join(f"{line}\n" for line in [*kept, HOSTS])
-
-
-def machine_servers(paths: Iterable[str] = (RESOLV_CONF, RESOLVED_UPSTREAM)) -> list[str]:
-    """The name servers this machine asks, those left out that are reached on it or on its own links only."""
-    for path in paths:
-        found = []
-        with suppress(OSError):
-            for line in Path(path).read_text(errors="replace").splitlines():
-                words = line.split()
-                if len(words) > 1 and words[0] == "nameserver" and _is_elsewhere(words[1]):
-                    found.append(words[1])
-        if found:
-            return found
-    return []
-
-
-def _is_elsewhere(text: str) -> bool:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return False
-    return not (address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast)

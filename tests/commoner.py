@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tvpn.net.launch import first_environment
 from tvpn.net.namespace import map_ids
 from tvpn.net.systemcall import CLONE_NEWNS, CLONE_NEWUSER, MS_BIND, MS_PRIVATE, MS_REC, mount, show_memory, unshare
 
@@ -59,6 +60,7 @@ def confine() -> None:
 
 def main(argv: list[str]) -> None:
     options, program = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
+    environment = first_environment()
     unshare(CLONE_NEWNS)
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
     offer_tun(0o666 if "tun" in options else 0o600)
@@ -71,7 +73,7 @@ def main(argv: list[str]) -> None:
         os.setresuid(USER, USER, USER)
     if "confined" in options:
         confine()
-    os.execvp(program[0], program)
+    os.execvpe(program[0], program, environment)
 
 
 if __name__ == "__main__":

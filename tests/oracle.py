@@ -1,14 +1,30 @@
-"""A host to visit: ``python tests/oracle.py ADDRESS PORT``. Its port says by TCP from which address it is
-called, and sends every datagram back; on port 53 it is the name server that knows every name: its own address.
+"""A host to visit: ``python tests/oracle.py ADDRESS PORT``. Its port says by TCP from which address it is called and
+then sends back what it gets, as it does by UDP; on port 53 it is a name server that knows every name: its own address.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import selectors
 import socket
+import socketserver
 import struct
 import sys
+import threading
+
+
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        try:
+            self.request.sendall(f"{self.client_address[0]}\n".encode())
+            while data := self.request.recv(65536):
+                self.request.sendall(data)
+        except OSError:
+            return
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
 
 
 def answer(query: bytes, address: str) -> bytes:
@@ -28,27 +44,28 @@ def name_of(query: bytes) -> str:
     return ".".join(labels)
 
 
-def main(address: str, port: int) -> None:
-    names, echo = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-    names.bind((address, 53))
-    echo.bind((address, port))
-    listening = socket.create_server((address, port))
-    selector = selectors.DefaultSelector()
-    for each in (names, echo, listening):
-        selector.register(each, selectors.EVENT_READ)
-    print("ready", flush=True)
+def send_back(address: str, port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as echo:
+        echo.bind((address, port))
+        while True:
+            echo.sendto(*echo.recvfrom(4096))
+
+
+def know(names: socket.socket, address: str) -> None:
     while True:
-        for key, _ in selector.select():
-            if key.fileobj is listening:
-                stream, source = listening.accept()
-                with stream:
-                    stream.sendall(f"{source[0]}\n".encode())
-            elif key.fileobj is echo:
-                echo.sendto(*echo.recvfrom(4096))
-            else:
-                query, source = names.recvfrom(4096)
-                print(f"asked for {name_of(query)} by {source[0]}", flush=True)
-                names.sendto(answer(query, address), source)
+        query, source = names.recvfrom(4096)
+        print(f"asked for {name_of(query)} by {source[0]}", flush=True)
+        names.sendto(answer(query, address), source)
+
+
+def main(address: str, port: int) -> None:
+    names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    names.bind((address, 53))
+    with Server((address, port), Echo) as server:
+        threading.Thread(target=send_back, args=(address, port), daemon=True).start()
+        threading.Thread(target=know, args=(names, address), daemon=True).start()
+        print("ready", flush=True)
+        server.serve_forever()
 
 
 if __name__ == "__main__":

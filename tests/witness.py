@@ -1,6 +1,7 @@
 """What a program sees of where it runs, as JSON: ``python tests/witness.py [HOST-NAME PORT]``.
 
-With a host it is looked up and asked by TCP (it says from which address) and by UDP (it sends back what it got).
+With a host it is looked up and asked by TCP (it says from which address, and sends back a megabyte) and by UDP (it
+sends back what it got).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 PATIENCE = 5.0
@@ -49,6 +51,17 @@ def status(word: str) -> str:
     return found[1] if found else ""
 
 
+def exchange(stream: socket.socket, sent: bytes) -> bool:
+    """Whether it comes back as it was sent."""
+    sending = threading.Thread(target=stream.sendall, args=(sent,))
+    sending.start()
+    got = bytearray()
+    while len(got) < len(sent) and (data := stream.recv(65536)):
+        got += data
+    sending.join()
+    return got == sent
+
+
 def visit(name: str, port: int) -> dict[str, object]:
     """The address that the name has, the one we are seen with, and whether a long datagram comes back whole."""
     seen: dict[str, object] = {}
@@ -57,6 +70,7 @@ def visit(name: str, port: int) -> dict[str, object]:
         seen["host"] = address[0]
         with socket.create_connection((address[0], port), PATIENCE) as stream:
             seen["seen as"] = stream.makefile().readline().strip()
+            seen["megabyte"] = exchange(stream, os.urandom(1 << 20))
         with socket.socket(family, socket.SOCK_DGRAM) as datagrams:
             datagrams.settimeout(PATIENCE)
             datagrams.sendto(LONG, (address[0], port))

@@ -62,7 +62,7 @@ class EnclosureTests(SynchronousTestCase):
             self._check(client, client.witness("root"), 0)
 
     def _check(self, client: Client, seen: dict[str, object], uid: int) -> None:
-        self.assertEqual(seen["visit"], {"host": ORACLE, "seen as": "10.99.0.2", "echo": True})
+        self.assertEqual(seen["visit"], {"host": ORACLE, "seen as": "10.99.0.2", "megabyte": True, "echo": True})
         self.assertEqual(seen["devices"], ["lo", "vpn0"])
         self.assertEqual((seen["uid"], seen["gid"], seen["held"]), (uid, uid, [0, 1, 2]))
         self.assertEqual((seen["profile"], seen["hosts"]), ("office", ["hosts: files dns"]))

@@ -70,6 +70,9 @@ class Supervision:
         for number in HANDED_ON:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, take)
+        # Behind a shell of ours we are in the background: a question is then refused, and nothing stops.
+        for number in (signal.SIGTTIN, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_IGN)
         # The reactor installs these when it starts to run.
         self._reactor.sigInt = self._reactor.sigTerm = take
 

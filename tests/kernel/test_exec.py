@@ -111,4 +111,5 @@ class PushedTests(SynchronousTestCase):
             self.assertEqual((folder, umask, marker), ("/tmp", "0027", "here"))
             self.assertIn("TVPN_PROFILE=office", others)
             self.assertNotIn("LC_CTYPE=C.UTF-8", others)
-            self.assertEqual(others[-1].split()[1], "0" * 16)
+            # The C library ignores two signals of its own in whatever it starts.
+            self.assertEqual(int(others[-1].split()[1], 16) & ~(3 << 31), 0)

@@ -60,9 +60,7 @@ class Keeper:
             ready = select.select(waiting, [], [])[0]
             if self._ending in ready:
                 self._say(ended=os.waitpid(self._process, 0)[1])
-                # The device stays until whoever reads it has stopped to.
-                while self._hear():
-                    continue
+                self._linger()
                 return
             told = self._hear()
             if not told:
@@ -114,9 +112,17 @@ class Keeper:
         except OSError:
             return
 
+    def _linger(self) -> None:
+        """The device stays until whoever reads it has stopped to; and what was said last is lost with a socket that is
+        closed while there is something unread in it.
+        """
+        while self._hear():
+            continue
+
     def fail(self, sentence: str) -> None:
         self._say(failed=sentence)
         self._end()
+        self._linger()
 
 
 def main(argv: Sequence[str]) -> None:

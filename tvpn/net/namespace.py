@@ -100,7 +100,7 @@ def enter() -> bool:
         # Nothing that is mounted in here is seen outside.
         mount("none", "/", flags=MS_REC | MS_PRIVATE)
     except OSError as error:
-        raise TvpnError(_why_not(error)) from None
+        raise TvpnError(why_not(error)) from None
     return needed
 
 
@@ -119,7 +119,7 @@ def map_ids(uid: tuple[int, int], gid: tuple[int, int]) -> None:
     Path("/proc/self/uid_map").write_text(f"{uid[0]} {uid[1]} 1")
 
 
-def _why_not(error: OSError, sysctls: Path = Path("/proc/sys")) -> str:
+def why_not(error: OSError, sysctls: Path = Path("/proc/sys")) -> str:
     """The sentence for namespaces that cannot be had: what forbids them, and how they are allowed."""
     for name, refusing, remedy in _REFUSALS:
         with suppress(OSError):

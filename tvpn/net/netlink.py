@@ -60,8 +60,12 @@ class Netlink:
         self._try(f"bring {device} up", self._ip.link, "set", index=index, mtu=mtu, state="up")
 
     def clear(self, device: str) -> None:
-        """Take all of its addresses from a device."""
-        self._try(f"take the addresses from {device}", self._ip.flush_addr, index=self.index(device))
+        """Take all of its addresses from a device, and the default routes into it."""
+        index = self.index(device)
+        self._try(f"take the addresses from {device}", self._ip.flush_addr, index=index)
+        for network in (DEFAULT_V4, DEFAULT_V6):
+            with suppress(NetlinkError):
+                self._ip.route("del", dst=str(network), oif=index)
 
     def add_route(self, network: Network, device: str) -> None:
         """A route into a device; one that is there already is no error."""

@@ -16,8 +16,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tvpn.net.launch import first_environment
-from tvpn.net.namespace import map_ids
-from tvpn.net.systemcall import CLONE_NEWNS, CLONE_NEWUSER, MS_BIND, MS_PRIVATE, MS_REC, mount, show_memory, unshare
+from tvpn.net.systemcall import (
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    MS_BIND,
+    MS_PRIVATE,
+    MS_REC,
+    map_ids,
+    mount,
+    show_memory,
+    unshare,
+)
 
 USER = 65534
 TUN = "/dev/net/tun"

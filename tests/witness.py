@@ -18,6 +18,7 @@ from pathlib import Path
 
 PATIENCE = 5.0
 LONG = bytes(range(256)) * 4
+UDP_SEGMENT = 103
 
 
 def devices() -> list[str]:
@@ -75,6 +76,10 @@ def visit(name: str, port: int) -> dict[str, object]:
             datagrams.settimeout(PATIENCE)
             datagrams.sendto(LONG, (address[0], port))
             seen["echo"] = datagrams.recv(4096) == LONG
+            # One buffer that is to leave as four datagrams.
+            datagrams.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, len(LONG) // 4)
+            datagrams.sendto(LONG, (address[0], port))
+            seen["segments"] = b"".join(datagrams.recv(4096) for _ in range(4)) == LONG
     except OSError as error:
         seen["error"] = str(error)
     return seen

@@ -102,13 +102,15 @@ class PushedTests(SynchronousTestCase):
             self.assertEqual(client.counted("stray"), 0)
 
     def test_untouched(self) -> None:
-        """Folder, umask, environment and signals are the caller's, Python's own changes left out."""
+        """Standard input, folder, umask, environment and signals are the caller's, without Python's own changes."""
         with scene() as client:
-            script = "cd /tmp && umask 027 && LC_ALL= LANG= MARKER=here exec \"$@\""
-            program, *rest = client.argv("sh", "-c", "pwd; umask; echo $MARKER; env; grep SigIgn /proc/self/status")
+            script = "cd /tmp && umask 027 && echo typed | LC_ALL= LANG= MARKER=here \"$@\""
+            told = "cat; pwd; umask; echo $MARKER; env; grep SigIgn /proc/self/status"
+            program, *rest = client.argv("sh", "-c", told)
             done = client.lab.run("client", "sh", "-c", script, "sh", program, *rest)
-            folder, umask, marker, *others = done.stdout.splitlines()
-            self.assertEqual((folder, umask, marker), ("/tmp", "0027", "here"))
+            *given, marker = done.stdout.splitlines()[:4]
+            others = done.stdout.splitlines()[4:]
+            self.assertEqual((given, marker), (["typed", "/tmp", "0027"], "here"))
             self.assertIn("TVPN_PROFILE=office", others)
             self.assertNotIn("LC_CTYPE=C.UTF-8", others)
             # The C library ignores two signals of its own in whatever it starts.

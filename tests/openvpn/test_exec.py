@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.enclosed import NAME, ORACLE, PORT, WITNESS, Client, open_oracle, three_hosts
 from tests.lab import Program, skip_unless_possible
-from tests.openvpn.peers import Case, Ends
+from tests.openvpn.peers import INNER_V6, Case, Ends
 
 USER = 65534
 FOREVER = "readlink /proc/self/ns/net; echo ready; while :; do sleep 0.1; done"
@@ -32,11 +32,12 @@ def scene(case: Case | None = None) -> Iterator[tuple[Client, Program]]:
 class EnclosureTests(SynchronousTestCase):
     """What the program has, and what it has not."""
 
-    skip = skip_unless_possible("openvpn", "nft")
+    skip = skip_unless_possible("openvpn", "nft", "ping")
 
     def test_packet(self) -> None:
-        """A user who may not open /dev/net/tun: names, TCP and UDP go through the tunnel, and only there; the program
-        sees loopback and the tunnel's device and can change neither; it is who it was, and holds 0, 1 and 2.
+        """A user who may not open /dev/net/tun: names, TCP, UDP and pings, IPv6 too, go through the tunnel and nowhere
+        else; the program sees loopback and the tunnel's device and can change neither; it is who it was, and holds 0,
+        1 and 2.
         """
         with scene() as (client, _):
             seen = client.witness()
@@ -44,6 +45,7 @@ class EnclosureTests(SynchronousTestCase):
             self.assertEqual(seen["change device"], "Operation not permitted")
             self.assertEqual(seen["packet socket"], "Operation not permitted")
             self.assertEqual(int(seen["capabilities"], 16), 0)
+            self.assertEqual(client.exec("ping", "-n", "-c", "1", "-W", "5", INNER_V6).returncode, 0)
             # The twin: without tvpn the same goes by the wire, and the counter would have told.
             outside = client.lab.run("client", *client.as_commoner(*WITNESS, NAME, str(PORT)))
             self.assertIn('"seen as": "198.51.100.2"', outside.stdout)
@@ -62,7 +64,8 @@ class EnclosureTests(SynchronousTestCase):
             self._check(client, client.witness("root"), 0)
 
     def _check(self, client: Client, seen: dict[str, object], uid: int) -> None:
-        self.assertEqual(seen["visit"], {"host": ORACLE, "seen as": "10.99.0.2", "megabyte": True, "echo": True})
+        whole = {"megabyte": True, "echo": True, "segments": True}
+        self.assertEqual(seen["visit"], {"host": ORACLE, "seen as": "10.99.0.2", **whole})
         self.assertEqual(seen["devices"], ["lo", "vpn0"])
         self.assertEqual((seen["uid"], seen["gid"], seen["held"]), (uid, uid, [0, 1, 2]))
         self.assertEqual((seen["profile"], seen["hosts"]), ("office", ["hosts: files dns"]))

@@ -138,7 +138,7 @@ def main(argv: Sequence[str]) -> None:
         keeper.run()
     except TvpnError as error:
         keeper.fail(str(error))
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:
         keeper.fail(f"the keeper of the namespace failed: {error}")
 
 

@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from tvpn.net.systemcall import CLONE_NEWUSER, end_with_parent, unshare
+from tvpn.net.systemcall import CLONE_NEWUSER, end_with_parent, map_ids, unshare
 
 CANNOT_RUN, NOT_FOUND, FAILED = 126, 127, 125
 """Exit statuses, as those of env(1)."""
@@ -32,8 +32,6 @@ def first_environment() -> dict[str, str]:
 
 def _return_to(ids: str) -> None:
     """Be the user outside again: ``uid:gid``."""
-    from tvpn.net.namespace import map_ids
-
     uid, gid = (int(each) for each in ids.split(":"))
     unshare(CLONE_NEWUSER)
     map_ids((uid, 0), (gid, 0))

@@ -32,7 +32,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from tvpn.errors import TvpnError
 from tvpn.net.netlink import Netlink
-from tvpn.net.systemcall import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, MS_PRIVATE, MS_REC, mount, unshare
+from tvpn.net.systemcall import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, MS_PRIVATE, MS_REC, map_ids, mount, unshare
 from tvpn.net.tun import open_tun
 
 DEVICE, FAR_END = "vpn0", "vpnx"
@@ -110,13 +110,6 @@ def _enter_as_root() -> bool:
     except PermissionError:
         return False
     return True
-
-
-def map_ids(uid: tuple[int, int], gid: tuple[int, int]) -> None:
-    """One user and one group of a new user namespace: (in there, outside)."""
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/gid_map").write_text(f"{gid[0]} {gid[1]} 1")
-    Path("/proc/self/uid_map").write_text(f"{uid[0]} {uid[1]} 1")
 
 
 def why_not(error: OSError, sysctls: Path = Path("/proc/sys")) -> str:

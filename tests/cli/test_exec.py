@@ -40,7 +40,7 @@ class RefusalTests(SynchronousTestCase):
         """A server's configuration."""
         (self.folder / "server.ini").write_text(SERVER)
         said = self.refused("server.ini", "echo", "began")
-        self.assertEqual(said, "tvpn: server.ini describes a server; tvpn exec needs a client's profile\n")
+        self.assertEqual(said, "tvpn: server.ini describes a server; name a client's profile\n")
 
     def test_usage(self) -> None:
         """Wrong usage; words behind the profile are the program's."""

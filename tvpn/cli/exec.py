@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from tvpn.cli.explain import load_client
 from tvpn.errors import TvpnError
 
 if TYPE_CHECKING:
@@ -71,11 +72,7 @@ def exec_(profile: Path, command: tuple[str, ...], timeout: float, verbose: bool
 
 def run(profile: Path, command: Sequence[str], timeout: float, verbose: bool) -> Outcome:
     """The client and the program, to the end of the program. Raises TvpnError."""
-    from tvpn.config import load
-
-    settings = load(profile)
-    if settings.role != "client":
-        raise TvpnError(f"{profile} describes a server; tvpn exec needs a client's profile")
+    settings = load_client(profile)
     if verbose:
         for warning in settings.warnings:
             complain(f"warning: {warning}")
@@ -85,37 +82,29 @@ def run(profile: Path, command: Sequence[str], timeout: float, verbose: bool) ->
     try:
         from twisted.internet import reactor
 
+        from tvpn.cli.output import begin_log
         from tvpn.net.clock import steady
         from tvpn.net.terminal import has_terminal
         from tvpn.service.build import build_client
         from tvpn.service.enclosure import Enclosure
+        from tvpn.service.memory import calm_collector
         from tvpn.service.supervision import Supervision
 
         begin_log(verbose)
         steady(reactor)
         enclosure = Enclosure(reactor, program, program.device(), settings.tunnel.tun_mtu, complain)
         client = build_client(settings, reactor, enclosure)
+        calm_collector()
         return Supervision(reactor, client, program, timeout, has_terminal(), complain).run()
     finally:
         program.close()
 
 
-def begin_log(verbose: bool) -> None:
-    """What the service has to say goes to standard error: all of it, or only why it cannot go on."""
-    from twisted.logger import LogEvent, LogLevel, eventAsText, formatEvent, globalLogBeginner
-
-    def observe(event: LogEvent) -> None:
-        if verbose:
-            complain(eventAsText(event, includeTimestamp=False, includeSystem=False))
-        elif event["log_level"] >= LogLevel.critical:
-            complain(formatEvent(event))
-
-    observers: list[Any] = [observe]
-    globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
-
-
 def complain(text: str) -> None:
-    click.echo(f"tvpn: {text}", err=True)
+    """A sentence on standard error; what it takes to say one is loaded only then."""
+    from tvpn.cli import output
+
+    output.complain(text)
 
 
 def leave(status: int) -> NoReturn:

@@ -164,7 +164,8 @@ def _make_pair(reason: TvpnError) -> int:
         _turn_off_offloads(DEVICE)
         with IPRoute() as ip:
             (near,) = ip.link_lookup(ifname=DEVICE)
-            # Nobody is asked who has an address: all goes to the far end. Large packets are cut before.
+            # Nobody is asked who has an address: all goes to the far end. Large packets are cut before it (without the
+            # limit kernels before 6.11 leave those of UDP whole).
             ip.link("set", index=near, flags=IFF_NOARP, change=IFF_NOARP, gso_max_segs=1, address=MAC.hex(":"))
     except (NetlinkError, OSError) as error:
         raise TvpnError(

@@ -7,6 +7,7 @@ stays root; ``confined``: no further user namespace may be made.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import stat
 import sys
@@ -22,9 +23,9 @@ from tvpn.net.systemcall import (
     MS_BIND,
     MS_PRIVATE,
     MS_REC,
+    PR_SET_DUMPABLE,
     map_ids,
     mount,
-    show_memory,
     unshare,
 )
 
@@ -61,7 +62,8 @@ def offer_tun(mode: int) -> None:
 
 def confine() -> None:
     """From here on this user makes no namespace (in a user namespace of its own, so that the machine does not mind)."""
-    show_memory()
+    # The change of user has made the files of /proc/self root's.
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)
     unshare(CLONE_NEWUSER)
     map_ids((USER, USER), (USER, USER))
     Path("/proc/sys/user/max_user_namespaces").write_text("0")

@@ -6,12 +6,13 @@ sends back what it got).
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
-import resource
 import signal
 import socket
+import struct
 import sys
 import threading
 from pathlib import Path
@@ -36,9 +37,6 @@ def attempt(*arguments: int) -> str:
 
 def change_device() -> str:
     """What became of taking the device down (SIOCSIFFLAGS)."""
-    import fcntl
-    import struct
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         try:
             fcntl.ioctl(asked, 0x8914, struct.pack("16sH14x", b"vpn0", 0))
@@ -88,21 +86,16 @@ def visit(name: str, port: int) -> dict[str, object]:
 def main(arguments: list[str]) -> None:
     # The folder is open while it is listed.
     held = sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1]
-    umask = os.umask(0)
-    os.umask(umask)
     seen = visit(arguments[0], int(arguments[1])) if arguments else {}
     print(json.dumps({
-        "uid": os.getuid(), "gid": os.getgid(), "cwd": os.getcwd(), "umask": umask, "held": held,
-        "profile": os.environ.get("TVPN_PROFILE"), "marker": os.environ.get("MARKER"),
-        "LC_CTYPE": os.environ.get("LC_CTYPE"),
-        "capabilities": status("CapEff"), "ignored": status("SigIgn"), "blocked": status("SigBlk"),
+        "uid": os.getuid(), "gid": os.getgid(), "held": held, "profile": os.environ.get("TVPN_PROFILE"),
+        "capabilities": status("CapEff"), "blocked": status("SigBlk"),
         "devices": devices(), "change device": change_device(),
         "packet socket": attempt(socket.AF_PACKET, socket.SOCK_RAW, 0),
         "resolv.conf": Path("/etc/resolv.conf").read_text(),
         "hosts": re.findall(r"^hosts:.*", Path("/etc/nsswitch.conf").read_text(), re.MULTILINE),
-        "descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[0], "group": os.getpgrp() == os.getpgid(os.getppid()),
-        "interrupt": signal.getsignal(signal.SIGINT) is signal.default_int_handler,
-        "visit": seen,
+        "group": os.getpgrp() == os.getpgid(os.getppid()),
+        "interrupt": signal.getsignal(signal.SIGINT) is signal.default_int_handler, "visit": seen,
     }))  # fmt: skip
 
 

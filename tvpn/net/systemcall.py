@@ -52,11 +52,6 @@ def hide_memory() -> None:
     _check(_library.prctl(PR_SET_DUMPABLE, ctypes.c_ulong(0)), "prctl")
 
 
-def show_memory() -> None:
-    """The contrary of ``hide_memory``: a change of user hides it, and the files of /proc/self with it."""
-    _check(_library.prctl(PR_SET_DUMPABLE, ctypes.c_ulong(1)), "prctl")
-
-
 def _check(result: int, what: str) -> None:
     if result:
         number = ctypes.get_errno()

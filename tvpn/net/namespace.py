@@ -97,10 +97,13 @@ def enter() -> bool:
         if needed:
             unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS)
             map_ids((0, uid), (0, gid))
+    except OSError as error:
+        raise TvpnError(why_not(error)) from None
+    try:
         # Nothing that is mounted in here is seen outside.
         mount("none", "/", flags=MS_REC | MS_PRIVATE)
     except OSError as error:
-        raise TvpnError(why_not(error)) from None
+        raise TvpnError(f"tvpn exec cannot keep the program's own files to itself: {error}") from None
     return needed
 
 
@@ -164,8 +167,8 @@ def _make_pair(reason: TvpnError) -> int:
         _turn_off_offloads(DEVICE)
         with IPRoute() as ip:
             (near,) = ip.link_lookup(ifname=DEVICE)
-            # Nobody is asked who has an address: all goes to the far end. Large packets are cut before it (without the
-            # limit kernels before 6.11 leave those of UDP whole).
+            # Nobody is asked who has an address: all goes to the far end. Large packets are cut before it, UDP's too,
+            # whatever a kernel makes of the offloads.
             ip.link("set", index=near, flags=IFF_NOARP, change=IFF_NOARP, gso_max_segs=1, address=MAC.hex(":"))
     except (NetlinkError, OSError) as error:
         raise TvpnError(

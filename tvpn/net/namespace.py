@@ -48,9 +48,11 @@ ETH_P_ALL, IFF_NOARP, SIOCETHTOOL = 0x0003, 0x80, 0x8946
 OFFLOADS = (0x17, 0x1F, 0x24)
 #: The device has what it is given: no link-local address, no router's announcements; ping needs no privileges (in a
 #: user namespace there is one group only).
+#: The defaults count when a device that was too small for IPv6 grows.
 _SYSCTLS = (
-    (f"ipv6/conf/{DEVICE}/addr_gen_mode", "1"), (f"ipv6/conf/{DEVICE}/accept_ra", "0"),
-    (f"ipv6/conf/{DEVICE}/router_solicitations", "0"), ("ipv4/ping_group_range", "0 0"),
+    *((f"ipv6/conf/{device}/{name}", value) for device in (DEVICE, "default")
+      for name, value in (("addr_gen_mode", "1"), ("accept_ra", "0"), ("router_solicitations", "0"))),
+    ("ipv4/ping_group_range", "0 0"),
 )  # fmt: skip
 #: What an administrator may have set against user namespaces, the value that forbids them, and the way out.
 _REFUSALS = (
@@ -198,6 +200,8 @@ def arrange(inner: Inner) -> None:
     """Give the device its addresses, and everything its way into it. Raises TvpnError."""
     with Netlink() as netlink:
         netlink.clear(DEVICE)
+        # The size first: a device below 1280 bytes takes no IPv6 address.
+        netlink.set_up(DEVICE, inner.mtu)
         netlink.set_up(DEVICE, inner.mtu, *inner.addresses, other_end=inner.other_end)
         for version in {address.version for address in inner.addresses}:
             netlink.add_route(EVERYWHERE[version], DEVICE)

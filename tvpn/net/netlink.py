@@ -62,7 +62,11 @@ class Netlink:
     def clear(self, device: str) -> None:
         """Take all of its addresses from a device, and the default routes into it."""
         index = self.index(device)
-        self._try(f"take the addresses from {device}", self._ip.flush_addr, index=index)
+        for message in self._ip.get_addr(index=index):
+            own = {name: value for name, value in message["attrs"] if name in ("IFA_ADDRESS", "IFA_LOCAL")}
+            words = {name.removeprefix("IFA_").lower(): value for name, value in own.items()}
+            with suppress(NetlinkError):
+                self._ip.addr("del", index=index, prefixlen=message["prefixlen"], **words)
         for network in (DEFAULT_V4, DEFAULT_V6):
             with suppress(NetlinkError):
                 self._ip.route("del", dst=str(network), oif=index)

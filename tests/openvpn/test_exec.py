@@ -85,25 +85,27 @@ class StatusTests(SynchronousTestCase):
     skip = skip_unless_possible("openvpn", "nft")
 
     def test_program(self) -> None:
-        """The program's own status, the signal it died of, 126 for one that cannot be run, 127 for none."""
+        """Its own status, the signal it died of, 126 for one that cannot be run, 127 for none, all at once."""
         with scene() as (client, _):
-            for command, status, said in (
+            cases = (
                 (("true",), 0, ""),
                 (("sh", "-c", "exit 3"), 3, ""),
                 (("sh", "-c", "kill -KILL $$"), -signal.SIGKILL, ""),
                 (("sh", "-c", "kill -SEGV $$"), -signal.SIGSEGV, ""),
                 (("/etc/passwd",), 126, "tvpn: /etc/passwd: cannot be run (permission denied)\n"),
                 (("no-such-program",), 127, "tvpn: no-such-program: not found; check its name and PATH\n"),
-            ):
-                done = client.exec(*command)
-                self.assertEqual((done.returncode, done.stderr), (status, said), command)
+            )
+            started = [client.spawn(*command) for command, _, _ in cases]
+            ended = [(program.process.wait(40), program.output) for program in started]
+            self.assertEqual(ended, [(status, said) for _, status, said in cases])
 
     def test_signals(self) -> None:
         """SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are the program's, and without a terminal SIGINT, too."""
         script = "trap 'echo got it; exit 7' {0}; echo ready; while :; do sleep 0.1; done"
+        names = ("TERM", "HUP", "USR1", "USR2", "INT")
         with scene() as (client, _):
-            for name in ("TERM", "HUP", "USR1", "USR2", "INT"):
-                program = client.spawn("sh", "-c", script.format(name))
+            started = [client.spawn("sh", "-c", script.format(name)) for name in names]
+            for name, program in zip(names, started, strict=True):
                 program.wait_for("ready")
                 self.assertEqual(program.stop(getattr(signal, f"SIG{name}")), 7, program.output)
                 self.assertIn("got it", program.output)

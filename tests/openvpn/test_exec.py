@@ -191,6 +191,15 @@ class RefusalTests(SynchronousTestCase):
             self.assertEqual((done.returncode, done.stdout), (125, ""))
             self.assertRegex(done.stderr, r"^tvpn: no connection within 1\.5 s.*\n$")
 
+    def test_refused(self) -> None:
+        """A server that refuses the password ends it at once, with the server's reason."""
+        refusing = ("script-security 2", "auth-user-pass-verify /bin/false via-file")
+        login = "<auth-user-pass>\nalice\nwrong\n</auth-user-pass>"
+        with scene(Case(server_lines=refusing, client_lines=(login,))) as (client, _):
+            done = client.exec("echo", "began")
+            self.assertEqual((done.returncode, done.stdout), (125, ""))
+            self.assertEqual(done.stderr, "tvpn: gave up: the server refused us: no reason given\n")
+
     def test_interrupted(self) -> None:
         """Ctrl-C while it connects ends it like any program, without a traceback."""
         with scene() as (client, server):

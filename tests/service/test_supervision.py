@@ -70,6 +70,13 @@ class SupervisionTests(SynchronousTestCase):
         self.program.end(None, "it broke")
         self.assertEqual(self.supervision.outcome, Outcome(sentence="it broke"))
 
+    def test_given_up(self) -> None:
+        """When the client gives up it has said why: what breaks while all is stopped is not told as well."""
+        for action, arguments, _ in self.reactor.triggers["before"]["shutdown"]:
+            action(*arguments)
+        self.program.end(None, "it broke")
+        self.assertEqual(self.supervision.outcome, Outcome())
+
     def test_too_late(self) -> None:
         """Without a first connection in time it gives up, and says what happened last; a program that runs stays."""
         for progress, said in (

@@ -61,6 +61,7 @@ class Supervision:
         client.watchers.append(self._hear)
         reactor.callLater(self._patience, self._give_up)
         reactor.callWhenRunning(client.startService)
+        reactor.addSystemEventTrigger("before", "shutdown", self._settle)
         reactor.addSystemEventTrigger("before", "shutdown", client.stopService)
 
     def _take_signals(self) -> None:
@@ -96,6 +97,10 @@ class Supervision:
 
     def _ended(self, status: int | None, sentence: str) -> None:
         self._finish(Outcome(status) if status is not None else Outcome(sentence=sentence))
+
+    def _settle(self) -> None:
+        """Whoever stopped the reactor has said why; what breaks from now on is no reason."""
+        self.outcome = self.outcome or Outcome()
 
     def _finish(self, outcome: Outcome) -> None:
         """The first reason counts; others follow from it."""

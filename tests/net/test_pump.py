@@ -101,6 +101,8 @@ class RecordingLink(Recorder):
 
 
 class RecordingTun(Recorder):
+    merges = True
+
     def write(self, packets: list[TunPacket]) -> None:
         self.calls.append(("write", packets))
 

@@ -11,6 +11,9 @@ from tvpn.plane.verbs import TunPacket
 class Device(Protocol):
     """A TUN device, or what stands in for one."""
 
+    merges: bool
+    """Whether it takes packets that stand for many (plane/merge.py)."""
+
     def write(self, packets: Sequence[TunPacket]) -> None:
         """To the kernel; what it does not take is dropped and counted."""
 

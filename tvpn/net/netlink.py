@@ -59,6 +59,18 @@ class Netlink:
                 self._try(f"give {device} the address {address}", self._add_address, index, address, other_end)
         self._try(f"bring {device} up", self._ip.link, "set", index=index, mtu=mtu, state="up")
 
+    def clear(self, device: str) -> None:
+        """Take all of its addresses from a device, and the default routes into it."""
+        index = self.index(device)
+        for message in self._ip.get_addr(index=index):
+            own = {name: value for name, value in message["attrs"] if name in ("IFA_ADDRESS", "IFA_LOCAL")}
+            words = {name.removeprefix("IFA_").lower(): value for name, value in own.items()}
+            with suppress(NetlinkError):
+                self._ip.addr("del", index=index, prefixlen=message["prefixlen"], **words)
+        for network in (DEFAULT_V4, DEFAULT_V6):
+            with suppress(NetlinkError):
+                self._ip.route("del", dst=str(network), oif=index)
+
     def add_route(self, network: Network, device: str) -> None:
         """A route into a device; one that is there already is no error."""
         index = self.index(device)

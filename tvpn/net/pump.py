@@ -66,7 +66,8 @@ class Pump:
     def attach(self, tun: Device, addresses: Collection[IPv4Address | IPv6Address]) -> None:
         """The device that inward packets are written to, and its own addresses; without one they are dropped."""
         self._tun = tun
-        self._plane.own = frozenset(address.packed for address in addresses)
+        # Packets for these are merged.
+        self._plane.own = frozenset(address.packed for address in addresses if tun.merges)
 
     def from_tun(self, batch: list[TunPacket]) -> None:
         now = self._now()

@@ -63,6 +63,7 @@ class TunDevice:
     """Reads batches for ``deliver``; writes at once or not at all, since a queue only adds delay."""
 
     _log = Logger()
+    merges = True
 
     def __init__(
         self, descriptor: int, name: str, mtu: int, reactor: IReactorFDSet,
@@ -96,6 +97,9 @@ class TunDevice:
             pass
         except OSError as error:
             self._lost(error)
+        self._hand_on(batch)
+
+    def _hand_on(self, batch: list[TunPacket]) -> None:
         if batch:
             try:
                 self._deliver(batch)

@@ -25,6 +25,8 @@ OnPacket = Callable[[bool, int, str], None]
 class Probe:
     """An Attachment, and the device it opens. ``on_end`` hears once whether a ping was answered."""
 
+    merges = False
+
     def __init__(self, reactor: Any, on_packet: OnPacket, on_end: Callable[[bool], None]) -> None:
         self._reactor = reactor
         self._on_packet = on_packet

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from tvpn.cli import face as faces
 from tvpn.cli.explain import load_client
 
 
@@ -25,6 +24,7 @@ def connect(profile: Path, as_json: bool, verbose: bool) -> None:
     """
     from twisted.internet import reactor
 
+    from tvpn.cli import face as faces
     from tvpn.cli.output import begin_log
     from tvpn.net.clock import steady
     from tvpn.service.build import build_client

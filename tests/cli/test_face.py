@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from io import StringIO
-from ipaddress import IPv4Interface, IPv6Interface
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tvpn.cli.face import JSONFace, TerminalFace, clock, rate, size
 from tvpn.hub.event import Advanced, Announced, ChallengeAsked, Connected, Disconnected
-from tvpn.hub.pushed import Tunnel
+from tvpn.hub.pushed import read_pushed
 from tvpn.plane.verbs import Counters
 from tvpn.service.progress import CallFailed, Calling, Waiting
 from tvpn.session.event import Step
 from tvpn.wire.challenge import Challenge
 
-TUNNEL = Tunnel(ipv4=IPv4Interface("10.9.0.2/24"), ipv6=IPv6Interface("fd00:9::2/64"))
+TUNNEL = read_pushed([
+    "topology subnet", "ifconfig 10.9.0.2 255.255.255.0", "ifconfig-ipv6 fd00:9::2/64 fd00:9::1", "tun-mtu 1400",
+    "redirect-gateway def1", "route 10.55.0.0 255.255.0.0 net_gateway 7", "dhcp-option DNS 10.9.0.53",
+    "dhcp-option DOMAIN-SEARCH example.org", "bogus 1",
+])  # fmt: skip
 CALLING = Calling("vpn.example.org", "198.51.100.1", "udp", 1194)
 
 
@@ -39,7 +42,10 @@ class JSONTests(SynchronousTestCase):
         self.assertEqual(events[0], {"event": "calling", "host": "vpn.example.org", "address": "198.51.100.1",
                                      "protocol": "udp", "port": 1194})  # fmt: skip
         self.assertEqual(events[1], {"event": "advanced", "step": "secured"})
-        self.assertEqual((events[2]["event"], events[2]["addresses"]), ("connected", ["10.9.0.2/24", "fd00:9::2/64"]))
+        self.assertEqual(events[2], {"event": "connected", "addresses": ["10.9.0.2/24", "fd00:9::2/64"], "mtu": 1400,
+                                     "routes": ["0.0.0.0/1", "128.0.0.0/1", "10.55.0.0/16 by net_gateway metric 7"],
+                                     "name_servers": ["10.9.0.53"], "search_domains": ["example.org"],
+                                     "ignored": ["bogus 1"]})  # fmt: skip
         self.assertEqual((events[3]["event"], events[3]["reason"]), ("disconnected", "no answer"))
         self.assertEqual(events[4], {"event": "waiting", "seconds": 2})
         self.assertEqual([event["event"] for event in events[5:]], ["call-failed", "stopped"])

@@ -140,8 +140,13 @@ def _addresses(tunnel: Tunnel) -> list[str]:
 
 def _plain_tunnel(tunnel: Tunnel) -> dict[str, Any]:
     return {
-        "addresses": _addresses(tunnel), "routes": [str(route) for route in tunnel.routes], "ignored": tunnel.ignored,
-    }  # fmt: skip
+        "addresses": _addresses(tunnel),
+        "mtu": tunnel.mtu,
+        "routes": [str(route) for route in (*tunnel.redirected, *tunnel.routes)],
+        "name_servers": [str(address) for server in tunnel.names.servers for address, _ in server.places],
+        "search_domains": list(tunnel.names.search),
+        "ignored": tunnel.ignored,
+    }
 
 
 def _plain(value: object) -> object:

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.whole.simulation import ipv4_packet
 from tvpn.crypto.derive import DataKeys, data_keys
 from tvpn.crypto.seal import AEADOpener, AEADSealer
+from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.wire.data import V2_HEADER_SIZE, encode_header
@@ -50,7 +51,7 @@ class PlaneTestCase(SynchronousTestCase):
             self.plane.use(peer, 0)
 
     def make(self) -> Userspace:
-        return Userspace()
+        return Userspace(Router())
 
     def add(self, peer: int, endpoint: Endpoint, **rest: Any) -> None:
         """A peer with its own addresses, and whatever else its PeerSpec says."""

@@ -21,6 +21,7 @@ from tests.plane.scene import (
 from tests.whole.simulation import ipv4_packet
 from tvpn.crypto.seal import LAST_BYTES, LAST_PACKET_ID, MANY_FAILURES, MOST_BYTES, MOST_FAILURES
 from tvpn.plane.keyslots import KeySlot
+from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import NearlySpent
 from tvpn.wire.data import encode_header
@@ -52,7 +53,7 @@ class BatchTests(PlaneTestCase):
 
     def test_deadline(self) -> None:
         """There is a deadline when somebody has timers, the earliest one; an empty plane has nothing to do."""
-        self.assertIsNone(Userspace().deadline())
+        self.assertIsNone(Userspace(Router()).deadline())
         self.assertIsNone(self.plane.deadline())
         for peer, timers, expected in ((0, {"timeout": 60}, 60), (1, {"ping": 10, "timeout": 60}, 10)):
             self.add(peer, self.peers[peer], **timers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from ipaddress import ip_address
 
-from tests.plane.conformance import Conformance
+from tests.plane.conformance import Conformance, Layer3
 from tests.plane.scene import (
     ALICE,
     BOB,
@@ -16,6 +16,7 @@ from tests.plane.scene import (
     WORLD,
     WORLD_V6,
     PlaneTestCase,
+    SwitchTestCase,
     ipv6_packet,
 )
 from tests.whole.simulation import ipv4_packet
@@ -27,8 +28,12 @@ from tvpn.plane.verbs import NearlySpent
 from tvpn.wire.data import encode_header
 
 
-class ConformanceTests(Conformance, PlaneTestCase):
-    """tests/plane/conformance.py, here with Userspace."""
+class RouterConformanceTests(Conformance, Layer3, PlaneTestCase):
+    """tests/plane/conformance.py, here with Userspace and packets."""
+
+
+class SwitchConformanceTests(Conformance, SwitchTestCase):
+    """The same with frames."""
 
 
 class BatchTests(PlaneTestCase):

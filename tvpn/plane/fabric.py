@@ -16,7 +16,7 @@ Batches = dict[int, list[bytes]]
 
 
 class Fabric(Protocol):
-    """Never raises for what is in a packet: what leads nowhere is dropped and counted, as its sender's or as a stray."""
+    """Never raises for what is in a packet: what leads nowhere is dropped and counted, its sender's or a stray."""
 
     strays: Counters
     """What belonged to no peer."""

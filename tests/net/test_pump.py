@@ -40,6 +40,9 @@ class RecordingPlane(Recorder):
     def eventful(self) -> bool:
         return bool(self.events)
 
+    def attach(self, addresses: frozenset[bytes], lladdr: bytes) -> None:
+        self.calls.append(("attach", addresses, lladdr))
+
     def outward(self, batch: list[TunPacket], now: float) -> None:
         self.calls.append(("outward", batch, now))
 
@@ -213,7 +216,8 @@ class BatchTests(PumpCase):
         self.pump.stir()
         self.assertEqual(self.names(), ["transmit"])
         tun: Any = RecordingTun(self.calls)
-        self.pump.attach(tun, [IPv4Address("10.9.0.1")])
+        self.pump.attach(tun, [IPv4Address("10.9.0.1")], b"\2\0\0\0\0\1")
+        self.assertEqual(self.calls[-1], ("attach", {b"\x0a\x09\0\1"}, b"\2\0\0\0\0\1"))
         self.pump.stir()
         self.plane.packets = [(b"", b"one"), (b"", b"two")]
         self.pump.stir()

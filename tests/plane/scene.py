@@ -12,9 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.whole.simulation import ipv4_packet
 from tvpn.crypto.derive import DataKeys, data_keys
 from tvpn.crypto.seal import AEADOpener, AEADSealer
+from tvpn.plane.router import Router
+from tvpn.plane.switch import Switch
+from tvpn.plane.trunk import Trunk
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.wire.data import V2_HEADER_SIZE, encode_header
+from tvpn.wire.ethernet import IPV4, IPV6
+from tvpn.wire.ip import destination, source
 
 ALICE, BOB, CAROL = (Endpoint("wire", (f"192.0.2.{number}", number)) for number in (1, 2, 3))
 NEW = Endpoint("wire", ("203.0.113.3", 3))
@@ -50,7 +55,7 @@ class PlaneTestCase(SynchronousTestCase):
             self.plane.use(peer, 0)
 
     def make(self) -> Userspace:
-        return Userspace()
+        return Userspace(Router())
 
     def add(self, peer: int, endpoint: Endpoint, **rest: Any) -> None:
         """A peer with its own addresses, and whatever else its PeerSpec says."""
@@ -71,7 +76,7 @@ class PlaneTestCase(SynchronousTestCase):
 
     def sealed(self, peer: int, plain: bytes, key_id: int = 0) -> bytes:
         """As this peer's client would send it."""
-        return self.sealers[peer, key_id].seal(encode_header(key_id, peer), [plain])
+        return self.sealers[peer, key_id].seal(encode_header(key_id, peer), [self.carried(plain)])
 
     def opened(self, departed: Iterable[tuple[Endpoint, bytes]]) -> list[tuple[Endpoint, bytes]]:
         """What the clients see: where it was sent, and the packet."""
@@ -90,16 +95,20 @@ class PlaneTestCase(SynchronousTestCase):
 
     # What is to be written anew for another kind of plane: make, and these
 
+    def carried(self, packet: bytes) -> bytes:
+        """An IP packet as it lies in the tunnel."""
+        return packet
+
     def arrive(self, endpoint: Endpoint, *datagrams: bytes, now: float = NOW) -> None:
         """From the network."""
         self.plane.inward(endpoint.link, [(endpoint.address, endpoint.local, 0, data) for data in datagrams], now)
 
     def send(self, *packets: bytes, now: float = NOW) -> None:
-        """From the TUN device."""
-        self.plane.outward([(b"", packet) for packet in packets], now)
+        """From the device."""
+        self.plane.outward([(b"", self.carried(packet)) for packet in packets], now)
 
     def taken(self) -> tuple[list[bytes], list[tuple[Endpoint, bytes]]]:
-        """What came out since the last call: packets for the TUN device, datagrams and where they are sent."""
+        """What came out since the last call: packets for the device, datagrams and where they are sent."""
         packets, departures = self.plane.take()
         datagrams = [
             (endpoint, buffer[at : at + segment])
@@ -123,3 +132,48 @@ class PlaneTestCase(SynchronousTestCase):
 
     def genuine(self, peer: int = 0, payload: bytes = b"payload") -> bytes:
         return self.sealed(peer, ipv4_packet(INNER[peer], WORLD, payload))
+
+
+def address_of(inner: bytes) -> bytes:
+    """The station that has this IP address: a peer's two addresses are one station's."""
+    return b"\2\0\0\0\0" + inner[-1:]
+
+
+STATIONS = [address_of(inner) for inner in INNER]
+HOST = address_of(WORLD)
+
+
+class SwitchTestCase(PlaneTestCase):
+    """The same peers on an Ethernet, each of them heard already; IP packets lie in frames."""
+
+    trunk: Trunk | None = None
+    guards = True
+
+    def make(self) -> Userspace:
+        self.switch = Switch(self.trunk, self.guards)
+        self.switch.attach((), HOST)
+        return Userspace(self.switch)
+
+    def add(self, peer: int, endpoint: Endpoint, **rest: Any) -> None:
+        super().add(peer, endpoint, **rest)
+        port = self.switch._ports[peer]
+        self.assertTrue(port.segment.hear(port, STATIONS[peer], NOW))
+
+    def carried(self, packet: bytes) -> bytes:
+        target, sender = destination(packet), source(packet)
+        if not target:
+            return packet
+        kind = IPV4 if packet[0] >> 4 == 4 else IPV6
+        return address_of(target) + address_of(sender) + kind + packet
+
+    def taken(self) -> tuple[list[bytes], list[tuple[Endpoint, bytes]]]:
+        frames, datagrams = super().taken()
+        return [_taken_out(frame) for frame in frames], datagrams
+
+    def opened(self, departed: Iterable[tuple[Endpoint, bytes]]) -> list[tuple[Endpoint, bytes]]:
+        return [(endpoint, _taken_out(plain)) for endpoint, plain in super().opened(departed)]
+
+
+def _taken_out(plain: bytes) -> bytes:
+    """The IP packet out of its frame; what is in none stays as it is."""
+    return plain[14:] if plain[12:14] in (IPV4, IPV6) else plain

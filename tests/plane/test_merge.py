@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tvpn.plane.merge import HEADER, PLAIN, merge
+from tvpn.plane.merge import HEADER, PLAIN, merge, merge_frames
+from tvpn.wire.ethernet import IPV4, IPV6, TAGGED, ip_offset
 
 V4, V6 = (b"\x0a\x63\0\1", b"\x0a\x63\0\2"), (b"\xfd" + bytes(14) + b"\1", b"\xfd" + bytes(14) + b"\2")
 OWN = {V4[1], V6[1]}
@@ -225,3 +226,92 @@ class MergeTests(SynchronousTestCase):
             self.assertLessEqual(sum(header == PLAIN for header, _ in merged), 4)
             self.assertEqual([packet for packet in packets if packet in merged],
                              [packet for packet in merged if packet[0] == PLAIN])  # fmt: skip
+
+
+STATION, OTHER = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
+
+
+def framed(packet: Made, target: bytes = STATION, tag: bytes = b"", sender: bytes = OTHER) -> bytes:
+    kind = IPV4 if packet.version == 4 else IPV6
+    return target + sender + (TAGGED + tag if tag else b"") + kind + packet.bytes()
+
+
+class FrameTests(SynchronousTestCase):
+    """The same in frames."""
+
+    def merged(self, frames: list[bytes]) -> list[tuple[bytes, bytes]]:
+        return merge_frames([(PLAIN, frame) for frame in frames], OWN, STATION)
+
+    def test_as_without(self) -> None:
+        """What is in the large frame is what packets alone become, behind the same header, which the kernel is told."""
+        for version in (4, 6):
+            for tag in (b"", b"\0\7"):
+                packets = [Made(sequence=1000 + 100 * at, version=version) for at in range(20)]
+                [(header, large)] = self.merged([framed(packet, tag=tag) for packet in packets])
+                [(bare, packet)] = merge([(PLAIN, packet.bytes()) for packet in packets], OWN)
+                at = 18 if tag else 14
+                self.assertEqual((ip_offset(large), large[at:]), (at, packet))
+                self.assertEqual(large[:at], framed(packets[0], tag=tag)[:at])
+                flags, kind, head, size, *rest = HEADER.unpack(bare)
+                self.assertEqual(HEADER.unpack(header), (flags, kind, head + at, size, *rest))
+
+    def test_only_ours(self) -> None:
+        """What is for another station, for all, or for another address behind ours, stays as it came."""
+        packets = [Made(sequence=1000 + 100 * at) for at in range(4)]
+        for target in (OTHER, b"\xff" * 6):
+            frames = [framed(packet, target) for packet in packets]
+            self.assertEqual(self.merged(frames), [(PLAIN, frame) for frame in frames])
+        frames = [framed(packet) for packet in packets]
+        unmerged = [(PLAIN, frame) for frame in frames]
+        self.assertEqual(merge_frames(unmerged, {V4[0]}, STATION), unmerged)
+        self.assertEqual(merge_frames(unmerged, (), STATION), unmerged)
+        self.assertEqual(len(self.merged(frames)), 1)
+
+    def test_different_headers(self) -> None:
+        """Another VLAN, another priority or another sender is no continuation, and nothing overtakes."""
+        packets = [Made(sequence=1000 + 100 * at) for at in range(4)]
+        for other in ({"tag": b"\0\7"}, {"sender": STATION}):
+            frames = [framed(packets[0]), framed(packets[1], **other), framed(packets[2]), framed(packets[3])]
+            merged = self.merged(frames)
+            self.assertEqual([frame for _, frame in merged[:2]], frames[:2])
+            self.assertEqual(len(merged), 3)
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.randoms())
+    def test_anything(self, dice: random.Random) -> None:
+        """Any frames in any order, padded ones among them: what each stream hears is what came, and nothing is lost."""
+        frames: list[bytes] = []
+        sequences: dict[tuple[int, int], int] = {}
+        for _ in range(dice.randrange(1, 50)):
+            flow = dice.randrange(3), dice.choice((4, 6))
+            payload = dice.randbytes(dice.choice((0, 1, 99, 100, 100, 100)))
+            start = sequences.get(flow, 1000)
+            sequences[flow] = start + len(payload)
+            packet = Made(payload, start, dice.choice((ACK, ACK, ACK | PUSH, ACK | FIN)), flow[1], (4000 + flow[0], 80))
+            tag = dice.choice((b"", b"", b"", b"\0\7"))
+            target = STATION if dice.random() < 0.9 else OTHER
+            frames.append(framed(packet, target, tag) + bytes(dice.choice((0, 0, 0, 6))))
+        merged = self.merged(frames)
+        for target in (STATION, OTHER):
+            came = [frame[ip_offset(frame) :] for frame in frames if frame[:6] == target]
+            went = [frame[ip_offset(frame) :] for _, frame in merged if frame[:6] == target]
+            self.assertEqual(stream_of(went), stream_of(came))
+        for header, frame in merged:
+            if header == PLAIN:
+                self.assertIn(frame, frames)
+            else:
+                self.assertTrue(is_right(frame[ip_offset(frame) :]))
+
+    def test_garbage(self) -> None:
+        """W-17: whatever a frame claims, cut anywhere: nothing raises, and what is not merged is as it came."""
+        dice = random.Random(17)
+        for _ in range(2000):
+            frames = []
+            for _ in range(4):
+                frame = bytearray(framed(Made(b"p" * dice.randrange(30), version=dice.choice((4, 6)))))
+                for _ in range(dice.randrange(4)):
+                    frame[dice.randrange(12, len(frame))] = dice.randrange(256)
+                frames.append(bytes(frame[: dice.randrange(14, len(frame) + 1)]))
+            for header, frame in self.merged(frames):
+                if header == PLAIN:
+                    self.assertIn(frame, frames)

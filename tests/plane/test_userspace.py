@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from ipaddress import ip_address
 
-from tests.plane.conformance import Conformance
+from tests.plane.conformance import Conformance, Layer3
 from tests.plane.scene import (
     ALICE,
     BOB,
@@ -16,18 +16,24 @@ from tests.plane.scene import (
     WORLD,
     WORLD_V6,
     PlaneTestCase,
+    SwitchTestCase,
     ipv6_packet,
 )
 from tests.whole.simulation import ipv4_packet
 from tvpn.crypto.seal import LAST_BYTES, LAST_PACKET_ID, MANY_FAILURES, MOST_BYTES, MOST_FAILURES
 from tvpn.plane.keyslots import KeySlot
+from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import NearlySpent
 from tvpn.wire.data import encode_header
 
 
-class ConformanceTests(Conformance, PlaneTestCase):
-    """tests/plane/conformance.py, here with Userspace."""
+class RouterConformanceTests(Conformance, Layer3, PlaneTestCase):
+    """tests/plane/conformance.py, here with Userspace and packets."""
+
+
+class SwitchConformanceTests(Conformance, SwitchTestCase):
+    """The same with frames."""
 
 
 class BatchTests(PlaneTestCase):
@@ -52,7 +58,7 @@ class BatchTests(PlaneTestCase):
 
     def test_deadline(self) -> None:
         """There is a deadline when somebody has timers, the earliest one; an empty plane has nothing to do."""
-        self.assertIsNone(Userspace().deadline())
+        self.assertIsNone(Userspace(Router()).deadline())
         self.assertIsNone(self.plane.deadline())
         for peer, timers, expected in ((0, {"timeout": 60}, 60), (1, {"ping": 10, "timeout": 60}, 10)):
             self.add(peer, self.peers[peer], **timers)

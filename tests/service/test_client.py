@@ -15,6 +15,7 @@ from tvpn.errors import TvpnError
 from tvpn.hub.client import Backoff
 from tvpn.hub.event import Connected, Disconnected
 from tvpn.hub.pushed import Tunnel
+from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.service import attachment, caller, client
 from tvpn.service.attachment import MachineAttachment
@@ -42,7 +43,7 @@ class ServiceCase(SynchronousTestCase):
         self.patch(client, "fail", lambda reactor, sentence: self.failed.append(sentence))
         self.attachment = MachineAttachment(self.reactor, "tun", 1500, [])
         self.service = ClientService(
-            self.reactor, self.hub, Userspace(), REMOTES, self.attachment, Backoff(1, 4), Login(self.reactor)
+            self.reactor, self.hub, Userspace(Router()), REMOTES, self.attachment, Backoff(1, 4), Login(self.reactor)
         )  # type: ignore[arg-type]
         log = self.service._log = mock.Mock()
         for level in ("info", "warn", "failure"):

@@ -14,6 +14,7 @@ from tvpn.crypto.certificate import Identity
 from tvpn.errors import TvpnError
 from tvpn.hub.event import Joined, Leased, VerdictRequest
 from tvpn.hub.rules import Verdict
+from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint
 from tvpn.service import firewall
@@ -38,7 +39,7 @@ class ServerCase(SynchronousTestCase):
     def build(self, nat: str = "no", certificate: Any = None) -> ServerService:
         device = DevicePlan("tun", 1500, IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64"))
         service = ServerService(
-            MemoryReactorClock(), self.hub, Userspace(), self.policy, self.database, device,
+            MemoryReactorClock(), self.hub, Userspace(Router()), self.policy, self.database, device,
             ListenPlan(()), nat, 3, certificate, (),
         )  # fmt: skip
         log = service._log = mock.Mock()

@@ -27,6 +27,7 @@ from tvpn.hub.event import Connected, Disconnected, HubEvent, Joined, Left, Verd
 from tvpn.hub.pool import Pool
 from tvpn.hub.rules import ServerRules, Verdict
 from tvpn.hub.server import ServerHub
+from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.session.negotiation import Formats, own_peer_info
@@ -179,7 +180,7 @@ class World:
         self._flying: list[tuple[float, int, tuple, tuple, bytes]] = []
         self._count = 0
         server_keys, self.client_keys = keys_of(options.protection)
-        plane = Userspace()
+        plane = Userspace(Router())
         rules = options.rules
         pool = Pool(rules.ipv4, rules.ipv6, {}, rules.topology)
         hub = ServerHub(self.terms(True, options.server_credentials), server_keys, rules, pool, plane)
@@ -212,7 +213,7 @@ class World:
     ) -> Node:
         """A client that has begun to connect."""
         place = (f"192.0.2.{number}", 40000 + number)
-        plane = Userspace()
+        plane = Userspace(Router())
         hub = ClientHub(
             self.terms(False, credentials), keys or self.client_keys, plane, spec=PeerSpec(timeout=120), mssfix=1492
         )

@@ -63,11 +63,15 @@ class Pump:
         self._tun: Device | None = None
         self._timer: IDelayedCall | None = None
 
-    def attach(self, tun: Device, addresses: Collection[IPv4Address | IPv6Address]) -> None:
-        """The device that inward packets are written to, and its own addresses; without one they are dropped."""
+    def attach(
+        self, tun: Device, addresses: Collection[IPv4Address | IPv6Address], lladdr: bytes = b""
+    ) -> None:
+        """The device that inward packets are written to, its own addresses, and its hardware address where it has one;
+        without a device they are dropped.
+        """
         self._tun = tun
-        # Packets for these are merged.
-        self._plane.own = frozenset(address.packed for address in addresses if tun.merges)
+        own = frozenset(address.packed for address in addresses) if tun.merges else frozenset()
+        self._plane.attach(own, lladdr)
 
     def from_tun(self, batch: list[TunPacket]) -> None:
         now = self._now()

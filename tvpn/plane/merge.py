@@ -15,6 +15,7 @@ import struct
 from collections.abc import Collection, Sequence
 
 from tvpn.plane.verbs import TunPacket
+from tvpn.wire.ethernet import ip_offset
 from tvpn.wire.ip import TCP
 
 HEADER = struct.Struct("=BBHHHH")
@@ -29,11 +30,16 @@ _SHORT = struct.Struct("!H")
 
 
 class Run:
-    """Packets of one stream that follow each other. ``at`` and ``head``: where TCP and its payload begin."""
+    """Packets of one stream that follow each other. ``front``: what stands before each of them, the same for all;
+    ``at`` and ``head``: where TCP and its payload begin.
+    """
 
-    __slots__ = ("at", "head", "is_open", "key", "packets", "room", "sequence", "size")
+    __slots__ = ("at", "front", "head", "is_open", "key", "packets", "room", "sequence", "size")
 
-    def __init__(self, packet: bytes, at: int = 0, head: int = 0, key: bytes = b"", sequence: int = 0) -> None:
+    def __init__(
+        self, front: bytes, packet: bytes, at: int = 0, head: int = 0, key: bytes = b"", sequence: int = 0
+    ) -> None:
+        self.front = front
         self.packets = [packet]
         self.at = at
         self.head = head
@@ -58,31 +64,60 @@ class Run:
         return True
 
 
+class Streams:
+    """A batch on its way to the kernel: each stream keeps its order. What is of no stream is a run of its own."""
+
+    __slots__ = ("_last", "runs")
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self._last: dict[bytes, Run] = {}
+        """The run of each stream that may go on."""
+
+    def add(self, front: bytes, packet: bytes, is_v4: bool) -> None:
+        """A TCP packet for this machine itself."""
+        found = _read(packet, is_v4)
+        if found is None:
+            # Of which stream it is we do not look: nothing of any may overtake it.
+            self._last.clear()
+            self.runs.append(Run(front, packet))
+            return
+        at, head, stream, key, sequence, is_last = found
+        run = self._last.get(stream)
+        if run is None or not key or run.front != front or not run.take(packet, key, sequence):
+            run = self._last[stream] = Run(front, packet, at, head, key, sequence)
+            self.runs.append(run)
+        if is_last:
+            run.is_open = False
+
+
 def merge(packets: Sequence[TunPacket], own: Collection[bytes]) -> list[TunPacket]:
     """The same packets, those of a stream to one of our ``own`` addresses that follow each other in one; each stream
     keeps its order.
     """
-    streams: dict[bytes, Run] = {}
-    runs: list[Run] = []
+    streams = Streams()
+    add, append = streams.add, streams.runs.append
     for _, packet in packets:
         is_v4 = packet[0] >> 4 == 4
         if packet[9 if is_v4 else 6] != TCP or (packet[16:20] if is_v4 else packet[24:40]) not in own:
-            runs.append(Run(packet))
-            continue
-        found = _read(packet, is_v4)
-        if found is None:
-            # Of which stream it is we do not look: nothing of any may overtake it.
-            streams.clear()
-            runs.append(Run(packet))
-            continue
-        at, head, stream, key, sequence, is_last = found
-        run = streams.get(stream)
-        if run is None or not key or not run.take(packet, key, sequence):
-            run = streams[stream] = Run(packet, at, head, key, sequence)
-            runs.append(run)
-        if is_last:
-            run.is_open = False
-    return [_merged(run) if len(run.packets) > 1 else (PLAIN, run.packets[0]) for run in runs]
+            append(Run(b"", packet))
+        else:
+            add(b"", packet, is_v4)
+    return [_merged(run) if len(run.packets) > 1 else (PLAIN, run.packets[0]) for run in streams.runs]
+
+
+def merge_frames(frames: Sequence[TunPacket], own: Collection[bytes], lladdr: bytes) -> list[TunPacket]:
+    """The same for whole Ethernet frames: those to our device's own address ``lladdr`` and to an ``own`` one in it."""
+    streams = Streams()
+    for _, frame in frames:
+        begin = ip_offset(frame) if frame[:6] == lladdr else 0
+        packet = frame[begin:]
+        is_v4 = packet[0] >> 4 == 4
+        if not begin or packet[9 if is_v4 else 6] != TCP or (packet[16:20] if is_v4 else packet[24:40]) not in own:
+            streams.runs.append(Run(b"", frame))
+        else:
+            streams.add(frame[:begin], packet, is_v4)
+    return [_merged(run) if len(run.packets) > 1 else (PLAIN, run.front + run.packets[0]) for run in streams.runs]
 
 
 def _read(packet: bytes, is_v4: bool) -> tuple[int, int, bytes, bytes, int, bool] | None:
@@ -124,7 +159,7 @@ def _merged(run: Run) -> TunPacket:
     headers = _sum(packet[12 if at == 20 else 8 : 20 if at == 20 else 40]) + _sum(packet[at:head])
     _SHORT.pack_into(packet, at + 16, -(headers + TCP + len(packet) - at + payload) % _MODULUS)
     kind = _TCP_V4 if at == 20 else _TCP_V6
-    return HEADER.pack(0, kind, head, run.size, 0, 0), bytes(packet)
+    return HEADER.pack(0, kind, len(run.front) + head, run.size, 0, 0), run.front + packet
 
 
 def _sum_of_payload(packet: bytes, at: int, head: int, is_odd: int) -> int:

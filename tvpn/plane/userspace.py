@@ -1,8 +1,8 @@
 """The Python plane: packets in, packets out, in batches (the way of a packet: docs/architecture.rst).
 
-outward   route -> clamp -> seal, a buffer a burst -> take
-inward    peer -> key slot -> open -> replay -> float -> magic -> may it send from there? -> clamp -> take
-                                                                with client-to-client: -> route -> clamp -> seal -> take
+outward   fabric: for whom? -> clamp -> seal, a buffer a burst -> take
+inward    peer -> key slot -> open -> replay -> float -> magic -> fabric: may it send that? -> clamp -> take
+                                                                  with client-to-client: -> for whom? -> seal -> take
 
 Below the batch there are only plain values: no objects, no logging, no exceptions but Drop from the seal.
 """
@@ -15,11 +15,10 @@ from dataclasses import replace
 from tvpn.crypto.derive import DataKeys
 from tvpn.crypto.seal import MANY_FAILURES
 from tvpn.errors import Drop
+from tvpn.plane.fabric import Batches, Fabric
 from tvpn.plane.framing import MAGIC_FIRST_BYTES, bursts, is_exit
 from tvpn.plane.keyslots import KeySlot
-from tvpn.plane.merge import PLAIN, merge
 from tvpn.plane.peer import FLOAT_INTERVAL, PlanePeer, deadline_of
-from tvpn.plane.route import Routes
 from tvpn.plane.verbs import (
     Address,
     Arrival,
@@ -37,10 +36,8 @@ from tvpn.plane.verbs import (
     TunPacket,
 )
 from tvpn.wire.data import NO_PEER_ID, OCC_EXIT, OCC_MAGIC, PING, V1_HEADER_SIZE, V2_HEADER_SIZE
-from tvpn.wire.ip import LINK_LOCAL_PREFIX, TCP, clamp_mss, destination, source
 
 _FIRST_V2 = 0x48
-_FIRST_V6 = 0x60
 #: Seconds between two looks at the age of replay windows.
 NOTE_INTERVAL = 5.0
 #: What an Endpoint is made of.
@@ -48,26 +45,24 @@ Place = tuple[Hashable, Address, bytes]
 
 
 class Userspace:
-    """A Plane in the process itself, driven by net/pump. ``broadcasts``: addresses that, as multicast does, mean all
-    peers.
-    """
+    """A Plane in the process itself, driven by net/pump."""
 
-    def __init__(self, broadcasts: frozenset[bytes] = frozenset()) -> None:
+    def __init__(self, fabric: Fabric) -> None:
+        self._fabric = fabric
+        self._deliver = fabric.deliver
         self._peers: dict[int, PlanePeer] = {}
         self._by_endpoint: dict[Place, PlanePeer] = {}
-        self._routes = Routes(broadcasts)
         self._server: PlanePeer | None = None
         self._events: list[PlaneEvent] = []
-        self._to_tun: list[TunPacket] = []
         self._to_network: list[Departure] = []
-        self._passed_on: dict[int, list[bytes]] = {}
-        """What arrived from one peer for another, until the batch is through."""
         self._last_arrival = self._noted = 0.0
         self._deadline: float | None = None
-        self.strays = Counters.zero()
+        self.strays = fabric.strays
         """What belonged to no peer."""
-        self.own: Collection[bytes] = ()
-        """This machine's own addresses in the tunnel, packed: streams that end here are merged."""
+
+    def attach(self, addresses: Collection[bytes], lladdr: bytes = b"") -> None:
+        """The device that packets are for from now on, as in ``Fabric.attach``."""
+        self._fabric.attach(addresses, lladdr)
 
     # The verbs
 
@@ -79,7 +74,7 @@ class Userspace:
         record = PlanePeer(peer, endpoint, spec, now)
         self._peers[peer] = record
         self._by_endpoint[endpoint] = record
-        self._routes.add(spec.addresses, peer, spec.networks)
+        self._fabric.join(record)
         if spec.is_server:
             self._server = record
         self._expect(record)
@@ -106,7 +101,7 @@ class Userspace:
         record = self._peers.pop(peer, None)
         if record is None:
             return
-        self._routes.remove(peer)
+        self._fabric.leave(record)
         if self._by_endpoint.get(record.endpoint) is record:
             del self._by_endpoint[record.endpoint]
         if self._server is record:
@@ -161,44 +156,17 @@ class Userspace:
         events, self._events = self._events, []
         return events
 
-    # Outward: from the TUN device to the network
+    # Outward: from the device to the network
 
     def outward(self, packets: Sequence[TunPacket], now: float) -> None:
-        """A batch from the TUN device; ``take`` then holds what it became."""
-        batches: dict[int, list[bytes]] = {}
-        owner, server = self._routes.owner, self._server
-        for _, packet in packets:
-            target = destination(packet)
-            number = owner(target) if server is None else server.number if target else None
-            if number is None and not self._routes.is_for_all(target):
-                self.strays.drop("no-peer-for-destination")
-                continue
-            speaker = owner(source(packet)) if server is None else None
-            if speaker is not None and not self._peers[speaker].spec.client_to_client:
-                # The kernel forwards, and would do what clients may not.
-                self._peers[speaker].counters.drop("client-to-client")
-                continue
-            if number is None:
-                self._spread(packet, batches)
-                continue
-            mss = self._peers[number].spec.mss
-            if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
-                packet = clamp_mss(packet, mss)
-            batches.setdefault(number, []).append(packet)
-        self._send(batches, now)
+        """A batch from the device; ``take`` then holds what it became."""
+        self._send(self._fabric.sort(packets, now), now)
 
-    def _send(self, batches: dict[int, list[bytes]], now: float) -> None:
-        """Packets by peer."""
+    def _send(self, batches: Batches, now: float) -> None:
         for number, batch in batches.items():
             peer = self._peers[number]
             self._seal(peer, batch)
             peer.said = now
-
-    def _spread(self, packet: bytes, batches: dict[int, list[bytes]], sender: PlanePeer | None = None) -> None:
-        """A packet for all peers but its sender."""
-        for peer in self._peers.values():
-            if peer is not sender:
-                batches.setdefault(peer.number, []).append(packet)
 
     def _seal(self, peer: PlanePeer, packets: Sequence[bytes]) -> None:
         slot = peer.slots.sending
@@ -231,7 +199,7 @@ class Userspace:
         if slot.dead:
             peer.slots.retire(slot.key_id)
 
-    # Inward: from the network to the TUN device
+    # Inward: from the network to the device
 
     def inward(self, link: Hashable, arrivals: Sequence[Arrival], now: float) -> None:
         """A batch of data packets that came in on this link."""
@@ -246,9 +214,7 @@ class Userspace:
                 continue
             for at in range(0, len(buffer), segment):
                 self._open(place, buffer[at : at + segment], now)
-        if self._passed_on:
-            passed_on, self._passed_on = self._passed_on, {}
-            self._send(passed_on, now)
+        self._send(self._fabric.take_passed_on(), now)
 
     def _note(self, now: float) -> None:
         """Replay windows know no clock: from time to time they are told how old what they have seen is."""
@@ -291,8 +257,8 @@ class Userspace:
             slot.fresh = False
             self._events.append(Opened(peer.number, slot.key_id))
         packet = plain if peer.is_plain else peer.unframe(plain, now)
-        if packet is not None:
-            self._deliver(peer, packet)
+        if packet is not None and not (packet[0] in MAGIC_FIRST_BYTES and self._is_magic(peer, packet)):
+            self._deliver(peer, packet, now)
 
     def _reject(self, peer: PlanePeer, place: Place, reason: str) -> None:
         """Count it; on the peer's own stream it means that the stream is broken."""
@@ -332,39 +298,6 @@ class Userspace:
         peer.endpoint = endpoint
         self._by_endpoint[endpoint] = peer
 
-    def _deliver(self, peer: PlanePeer, plain: bytes) -> None:
-        if plain[0] in MAGIC_FIRST_BYTES and self._is_magic(peer, plain):
-            return
-        counters, spec = peer.counters, peer.spec
-        sender = source(plain)
-        if not sender:
-            counters.drop("no-ip-packet")
-            return
-        if not spec.is_server and self._routes.owner(sender) != peer.number:
-            counters.drop("link-local-source" if sender.startswith(LINK_LOCAL_PREFIX) else "foreign-source")
-            return
-        counters.received_packets += 1
-        counters.received_bytes += len(plain)
-        if spec.mss and (plain[9] if plain[0] < _FIRST_V6 else plain[6]) == TCP:
-            plain = clamp_mss(plain, spec.mss)
-        if spec.client_to_client and self._pass_on(peer, plain):
-            return
-        self._to_tun.append((PLAIN, plain))
-
-    def _pass_on(self, sender: PlanePeer, packet: bytes) -> bool:
-        """A packet for another peer goes there; whether that is all that is to be done with it."""
-        target = destination(packet)
-        number = self._routes.owner(target)
-        if number is None or number == sender.number:
-            if self._routes.is_for_all(target):
-                self._spread(packet, self._passed_on, sender)
-            return False
-        mss = self._peers[number].spec.mss
-        if mss:
-            packet = clamp_mss(packet, mss)
-        self._passed_on.setdefault(number, []).append(packet)
-        return True
-
     def _is_magic(self, peer: PlanePeer, plain: bytes) -> bool:
         if is_exit(plain):
             self._events.append(PeerExit(peer.number))
@@ -373,10 +306,9 @@ class Userspace:
     # What is to be done, and when
 
     def take(self) -> tuple[list[TunPacket], list[Departure]]:
-        """What is to be written to the TUN device and sent to the network, once."""
-        packets, departures = self._to_tun, self._to_network
-        self._to_tun, self._to_network = [], []
-        return merge(packets, self.own) if len(packets) > 1 else packets, departures
+        """What is to be written to the device and sent to the network, once."""
+        departures, self._to_network = self._to_network, []
+        return self._fabric.take(), departures
 
     def deadline(self) -> float | None:
         """When ``tick`` is due; may be early, since whatever moves packets only makes it later."""

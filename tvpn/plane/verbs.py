@@ -26,7 +26,8 @@ class Endpoint(NamedTuple):
 
 #: A network inside the tunnel: its packed first address and its length in bits.
 Network = tuple[bytes, int]
-#: A packet of the TUN device, in front of it the header that tells the kernel whether it stands for many (merge.py).
+#: An IP packet of the TUN device or a frame of a TAP device, in front of it the header that tells the kernel whether it
+#: stands for many (merge.py).
 TunPacket = tuple[bytes, bytes]
 #: What arrived: (address, local address, segment size or 0, buffer); a buffer holds one datagram or several equal ones.
 Arrival = tuple[Address, bytes, int, bytes]
@@ -61,6 +62,8 @@ class PeerSpec:
     """What lies behind the peer: it may send from there."""
     client_to_client: bool = False
     """What it sends to other peers goes there directly; else the kernel gets it as all the rest."""
+    pvid: int = 0
+    """The VLAN it is in where they are told apart; 0 is the device's own."""
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from tvpn.hub.server import ServerHub
 from tvpn.net.share import Share
 from tvpn.net.terminal import has_terminal
 from tvpn.pki.state import State
+from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.service.attachment import Attachment, MachineAttachment
 from tvpn.service.client import ClientService
@@ -108,7 +109,8 @@ def build_server(
     leases, ipv6 = _remembered(database_path, settings)
     holder.renew()
     terms = terms_of(settings, holder, server=True, tokens=token_rules(settings, state))
-    plane = Userspace(frozenset() if tunnel.server is None else frozenset({tunnel.server.broadcast_address.packed}))
+    broadcasts = frozenset() if tunnel.server is None else frozenset({tunnel.server.broadcast_address.packed})
+    plane = Userspace(Router(broadcasts))
     rules = ServerRules(
         tunnel.server, ipv6, _server_pushes(settings), peer_spec(settings),
         tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn, tunnel.topology,
@@ -208,7 +210,7 @@ def build_client(
     holder = ContextHolder(lambda: context_of(settings, None))
     prepare(holder.context)
     terms = terms_of(settings, holder, server=False)
-    plane = Userspace()
+    plane = Userspace(Router())
     hub = ClientHub(terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix)
     remotes = list(settings.remotes)
     if transport.remote_random:

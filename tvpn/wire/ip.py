@@ -40,31 +40,35 @@ def is_multicast(address: bytes) -> bool:
     return address[:1] == b"\xff" if len(address) == 16 else address[:1] in _MULTICAST_V4
 
 
-def tcp_offset(packet: bytes) -> int:
-    """Where the TCP header of a SYN begins, or 0: not TCP, not the first fragment, not a SYN, or cut short."""
-    if len(packet) < _IPV4_HEADER:
+def tcp_offset(packet: bytes, begin: int = 0) -> int:
+    """Where the TCP header of a SYN begins, or 0: not TCP, not the first fragment, not a SYN, or cut short. ``begin``:
+    where the IP packet does, in a frame.
+    """
+    if len(packet) < begin + _IPV4_HEADER:
         return 0
-    if packet[0] >> 4 == 4:
-        at = (packet[0] & 0x0F) * 4
-        if packet[9] != TCP or at < _IPV4_HEADER or packet[6] & 0x1F or packet[7]:
+    if packet[begin] >> 4 == 4:
+        size = (packet[begin] & 0x0F) * 4
+        if packet[begin + 9] != TCP or size < _IPV4_HEADER or packet[begin + 6] & 0x1F or packet[begin + 7]:
             return 0
+        at = begin + size
     else:
-        at = _IPV6_HEADER
-        if packet[6] != TCP:
+        at = begin + _IPV6_HEADER
+        if packet[begin + 6] != TCP:
             return 0
     return at if len(packet) >= at + _TCP_HEADER and packet[at + 13] & _SYN else 0
 
 
-def clamp_mss(packet: bytes, limit_v4: int) -> bytes:
+def clamp_mss(packet: bytes, limit_v4: int, begin: int = 0) -> bytes:
     """The packet with its TCP MSS option lowered to the limit (20 less for IPv6), never raised, checksum kept right.
+    ``begin``: where the IP packet begins, in a frame.
 
     Anything but a well-formed SYN comes back as it is.
     """
-    at = tcp_offset(packet)
+    at = tcp_offset(packet, begin)
     if not at:
         return packet
     end = at + (packet[at + 12] >> 4) * 4
-    limit = limit_v4 if packet[0] >> 4 == 4 else limit_v4 - 20
+    limit = limit_v4 if packet[begin] >> 4 == 4 else limit_v4 - 20
     option = at + _TCP_HEADER
     while option + 4 <= min(end, len(packet)):
         kind, length = packet[option], packet[option + 1]

@@ -21,6 +21,7 @@ from tests.plane.scene import (
 )
 from tests.whole.simulation import ipv4_packet
 from tests.wire.test_ip import tcp
+from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.wire.ip import is_multicast
@@ -41,7 +42,7 @@ class ForwardTestCase(PlaneTestCase):
     peers = (ALICE, BOB, CAROL)
 
     def make(self) -> Userspace:
-        return Userspace(frozenset({BROADCAST}))
+        return Userspace(Router(frozenset({BROADCAST})))
 
     def add(self, peer: int, endpoint: Endpoint, **rest: Any) -> None:
         super().add(peer, endpoint, networks=((BEHIND_BOB[:3] + b"\0", 24),) if peer == 1 else (), **rest)

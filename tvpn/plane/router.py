@@ -1,0 +1,116 @@
+"""Layer 3: IP packets by their inner addresses, each peer heard only in its own name (protocol: data-channel.md 15)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from tvpn.plane.fabric import Batches
+from tvpn.plane.merge import PLAIN, merge
+from tvpn.plane.peer import PlanePeer
+from tvpn.plane.route import Routes
+from tvpn.plane.verbs import Counters, TunPacket
+from tvpn.wire.ip import LINK_LOCAL_PREFIX, TCP, clamp_mss, destination, source
+
+_FIRST_V6 = 0x60
+
+
+class Router:
+    """A Fabric. ``broadcasts``: addresses that, as multicast does, mean all peers."""
+
+    def __init__(self, broadcasts: frozenset[bytes] = frozenset()) -> None:
+        self.strays = Counters.zero()
+        self._peers: dict[int, PlanePeer] = {}
+        self._routes = Routes(broadcasts)
+        self._server: PlanePeer | None = None
+        self._own: Collection[bytes] = ()
+        self._to_tun: list[TunPacket] = []
+        self._passed_on: Batches = {}
+
+    def attach(self, addresses: Collection[bytes], lladdr: bytes) -> None:
+        self._own = addresses
+
+    def join(self, peer: PlanePeer) -> None:
+        self._peers[peer.number] = peer
+        self._routes.add(peer.spec.addresses, peer.number, peer.spec.networks)
+        if peer.spec.is_server:
+            self._server = peer
+
+    def leave(self, peer: PlanePeer) -> None:
+        del self._peers[peer.number]
+        self._routes.remove(peer.number)
+        if self._server is peer:
+            self._server = None
+
+    # Outward
+
+    def sort(self, packets: Sequence[TunPacket], now: float) -> Batches:
+        batches: Batches = {}
+        owner, server = self._routes.owner, self._server
+        for _, packet in packets:
+            target = destination(packet)
+            number = owner(target) if server is None else server.number if target else None
+            if number is None and not self._routes.is_for_all(target):
+                self.strays.drop("no-peer-for-destination")
+                continue
+            speaker = owner(source(packet)) if server is None else None
+            if speaker is not None and not self._peers[speaker].spec.client_to_client:
+                # The kernel forwards, and would do what clients may not.
+                self._peers[speaker].counters.drop("client-to-client")
+                continue
+            if number is None:
+                self._spread(packet, batches)
+                continue
+            mss = self._peers[number].spec.mss
+            if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
+                packet = clamp_mss(packet, mss)
+            batches.setdefault(number, []).append(packet)
+        return batches
+
+    def _spread(self, packet: bytes, batches: Batches, sender: PlanePeer | None = None) -> None:
+        """A packet for all peers but its sender."""
+        for peer in self._peers.values():
+            if peer is not sender:
+                batches.setdefault(peer.number, []).append(packet)
+
+    # Inward
+
+    def deliver(self, peer: PlanePeer, packet: bytes, now: float) -> None:
+        counters, spec = peer.counters, peer.spec
+        sender = source(packet)
+        if not sender:
+            counters.drop("no-ip-packet")
+            return
+        if not spec.is_server and self._routes.owner(sender) != peer.number:
+            counters.drop("link-local-source" if sender.startswith(LINK_LOCAL_PREFIX) else "foreign-source")
+            return
+        counters.received_packets += 1
+        counters.received_bytes += len(packet)
+        if spec.mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
+            packet = clamp_mss(packet, spec.mss)
+        if spec.client_to_client and self._pass_on(peer, packet):
+            return
+        self._to_tun.append((PLAIN, packet))
+
+    def _pass_on(self, sender: PlanePeer, packet: bytes) -> bool:
+        """A packet for another peer goes there; whether that is all that is to be done with it."""
+        target = destination(packet)
+        number = self._routes.owner(target)
+        if number is None or number == sender.number:
+            if self._routes.is_for_all(target):
+                self._spread(packet, self._passed_on, sender)
+            return False
+        mss = self._peers[number].spec.mss
+        if mss:
+            packet = clamp_mss(packet, mss)
+        self._passed_on.setdefault(number, []).append(packet)
+        return True
+
+    # What it came to
+
+    def take_passed_on(self) -> Batches:
+        passed_on, self._passed_on = self._passed_on, {}
+        return passed_on
+
+    def take(self) -> list[TunPacket]:
+        packets, self._to_tun = self._to_tun, []
+        return merge(packets, self._own) if len(packets) > 1 else packets

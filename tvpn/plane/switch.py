@@ -1,0 +1,218 @@
+"""Layer 2: Ethernet frames by the addresses that stations were heard with (protocol: data-channel.md 16).
+
+As in stock a frame for a station that nobody has heard leads nowhere when it comes from the device, and to the device
+when it comes from a peer. Otherwise than in stock a station is not taken away from who has it (segment.py), peers are
+no routers, DHCP servers and bridges (guard.py), and what one of them says to all is rationed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from tvpn.plane.fabric import Batches
+from tvpn.plane.guard import forbidden
+from tvpn.plane.merge import PLAIN, merge_frames
+from tvpn.plane.peer import PlanePeer
+from tvpn.plane.segment import Port, Segment
+from tvpn.plane.trunk import Trunk
+from tvpn.plane.verbs import Counters, TunPacket
+from tvpn.wire.ethernet import IPV4, NOBODY, ip_offset, is_group, is_whole, vlan_of
+from tvpn.wire.ip import TCP, clamp_mss
+
+_ONLY_SEGMENT = 0
+_TCP = bytes([TCP])
+
+
+class Switch:
+    """A Fabric. ``trunk``: VLANs are told apart; without, a tag is part of what is in a frame. ``guards``: as guard.py
+    says.
+    """
+
+    def __init__(self, trunk: Trunk | None = None, guards: bool = True) -> None:
+        self.strays = Counters.zero()
+        self._trunk = trunk
+        self._guards = guards
+        self._ports: dict[int, Port] = {}
+        self._segments: dict[int, Segment] = {}
+        self._server: PlanePeer | None = None
+        self._own: Collection[bytes] = ()
+        self._lladdr = b""
+        self._to_device: list[TunPacket] = []
+        self._passed_on: Batches = {}
+
+    def attach(self, addresses: Collection[bytes], lladdr: bytes) -> None:
+        self._own = addresses
+        self._lladdr = lladdr
+        for segment in self._segments.values():
+            segment.lock(lladdr)
+
+    def join(self, peer: PlanePeer) -> None:
+        if peer.spec.is_server:
+            self._server = peer
+        vlan = _ONLY_SEGMENT if self._trunk is None else peer.spec.pvid or self._trunk.vlan
+        segment = self._segments.get(vlan)
+        if segment is None:
+            segment = self._segments[vlan] = Segment(vlan)
+            segment.lock(self._lladdr)
+        self._ports[peer.number] = segment.open(peer)
+
+    def leave(self, peer: PlanePeer) -> None:
+        port = self._ports.pop(peer.number)
+        port.segment.close(port)
+        if not port.segment.ports:
+            del self._segments[port.segment.vlan]
+        if self._server is peer:
+            self._server = None
+
+    # Outward
+
+    def sort(self, packets: Sequence[TunPacket], now: float) -> Batches:
+        if self._server is not None:
+            return self._all_to(self._server, packets)
+        batches: Batches = {}
+        drop = self.strays.drop
+        for _, frame in packets:
+            if not is_whole(frame):
+                drop("short-frame")
+                continue
+            vlan = _ONLY_SEGMENT
+            if self._trunk is not None:
+                entered = self._trunk.enter(frame)
+                if entered is None:
+                    drop("vlan-not-accepted")
+                    continue
+                vlan, frame = entered
+            segment = self._segments.get(vlan)
+            if segment is None:
+                drop("no-peer-for-destination")
+            elif self._may_come(segment, frame[6:12], now):
+                self._sort_one(segment, frame, batches)
+        return batches
+
+    def _all_to(self, server: PlanePeer, packets: Sequence[TunPacket]) -> Batches:
+        mss = server.spec.mss
+        frames = [_clamped(frame, mss) if mss else frame for _, frame in packets if is_whole(frame)]
+        if len(frames) < len(packets):
+            self.strays.drop("short-frame", len(packets) - len(frames))
+        return {server.number: frames} if frames else {}
+
+    def _may_come(self, segment: Segment, source: bytes, now: float) -> bool:
+        """Whether this is no station of a peer's: the kernel bridges, and would do what peers may not."""
+        station = segment.stations.get(source)
+        if station is not None and station.port is segment.local and station.seen >= now:
+            return True
+        if segment.hear(segment.local, source, now) or station is None or station.port.peer is None:
+            return True
+        peer = station.port.peer
+        if peer.spec.client_to_client:
+            return True
+        peer.counters.drop("client-to-client")
+        return False
+
+    def _sort_one(self, segment: Segment, frame: bytes, batches: Batches) -> None:
+        if frame[0] & 1:
+            _spread(segment, frame, batches)
+            return
+        station = segment.stations.get(frame[:6])
+        if station is None or station.port.peer is None:
+            self.strays.drop("no-peer-for-destination")
+        else:
+            _put(station.port.peer, frame, batches)
+
+    # Inward
+
+    def deliver(self, peer: PlanePeer, packet: bytes, now: float) -> None:
+        counters, port = peer.counters, self._ports[peer.number]
+        if not is_whole(packet):
+            counters.drop("short-frame")
+            return
+        if peer.spec.is_server:
+            self._receive(peer, packet)
+            return
+        if self._trunk is not None and vlan_of(packet):
+            counters.drop("vlan-tagged")
+            return
+        segment, source = port.segment, packet[6:12]
+        station = segment.stations.get(source)
+        known = station is not None and station.port is port and station.seen >= now
+        if not known and not segment.hear(port, source, now):
+            counters.drop("no-station" if is_group(source) or source == NOBODY else "foreign-mac")
+            return
+        if self._guards and (packet[23:24] != _TCP or packet[12:14] != IPV4):
+            reason = forbidden(packet)
+            if reason is not None:
+                counters.drop(reason)
+                return
+        if packet[0] & 1 and not port.may_say_to_all(now):
+            counters.drop("storm")
+            return
+        counters.received_packets += 1
+        counters.received_bytes += len(packet)
+        if peer.spec.mss:
+            packet = _clamped(packet, peer.spec.mss)
+        if self._is_for_device(port, peer, packet):
+            self._to_the_device(segment, peer, packet)
+
+    def _receive(self, server: PlanePeer, frame: bytes) -> None:
+        """From our server: its whole network is behind it."""
+        server.counters.received_packets += 1
+        server.counters.received_bytes += len(frame)
+        self._to_device.append((PLAIN, _clamped(frame, server.spec.mss) if server.spec.mss else frame))
+
+    def _is_for_device(self, port: Port, peer: PlanePeer, frame: bytes) -> bool:
+        """A frame for other peers goes there; whether the device gets it, too."""
+        segment = port.segment
+        if frame[0] & 1:
+            if peer.spec.client_to_client:
+                _spread(segment, frame, self._passed_on, port)
+            return True
+        station = segment.stations.get(frame[:6])
+        target = None if station is None else station.port.peer
+        if target is None:
+            return True
+        if target is peer:
+            # Both stations are at its side: whoever is there has heard it.
+            peer.counters.drop("own-side")
+        elif peer.spec.client_to_client:
+            _put(target, frame, self._passed_on)
+        else:
+            peer.counters.drop("client-to-client")
+        return False
+
+    def _to_the_device(self, segment: Segment, peer: PlanePeer, frame: bytes) -> None:
+        if self._trunk is not None:
+            left = self._trunk.leave(segment.vlan, frame)
+            if left is None:
+                peer.counters.drop("vlan-not-accepted")
+                return
+            frame = left
+        self._to_device.append((PLAIN, frame))
+
+    # What it came to
+
+    def take_passed_on(self) -> Batches:
+        passed_on, self._passed_on = self._passed_on, {}
+        return passed_on
+
+    def take(self) -> list[TunPacket]:
+        frames, self._to_device = self._to_device, []
+        return merge_frames(frames, self._own, self._lladdr) if len(frames) > 1 else frames
+
+
+def _put(peer: PlanePeer, frame: bytes, batches: Batches) -> None:
+    if peer.spec.mss:
+        frame = _clamped(frame, peer.spec.mss)
+    batches.setdefault(peer.number, []).append(frame)
+
+
+def _spread(segment: Segment, frame: bytes, batches: Batches, sender: Port | None = None) -> None:
+    """A frame for all peers but its sender."""
+    for number, port in segment.ports.items():
+        if port is not sender:
+            batches.setdefault(number, []).append(frame)
+
+
+def _clamped(frame: bytes, mss: int) -> bytes:
+    """A frame with the MSS of a SYN in it lowered."""
+    at = ip_offset(frame)
+    return clamp_mss(frame, mss, at) if at else frame

@@ -145,9 +145,14 @@ class Clients(ConfigCase):
         self.assertEqual(settings.remotes, (Remote("a", 7), Remote("b", 8, 6), Remote("c", 7, 0, "tcp")))
 
     def test_a_key_cannot_differ_by_connection(self) -> None:
-        """It would be lost otherwise; the line in the block is named."""
-        text = "client\n<connection>\nremote a\ntls-crypt x\n</connection>\n"
-        self.refused(text, 4, "tls-crypt", "outside of <connection>", name="a.ovpn")
+        """It would be lost otherwise; the line in the block is named. The same in each block is one for all."""
+        self.identity()
+        text = "client\n<connection>\nremote a\ntls-crypt ta.key\n</connection>\n"
+        self.assertIsNotNone(self.load(text + IDENTITY, "a.ovpn").control.tls_crypt)
+        other = "<connection>\nremote b\n</connection>\n"
+        self.refused(text + other, 4, "tls-crypt", "is not the same in every <connection>", name="a.ovpn")
+        text = text.replace("tls-crypt ta.key", "verb 3")
+        self.refused(text, 4, "verb", "outside of <connection>", name="a.ovpn")
 
     def test_unknown_words_pass_under_forward_compatible(self) -> None:
         """And are errors without it, with the nearest word."""
@@ -232,7 +237,7 @@ class Verification(ConfigCase):
 class Refusing(ConfigCase):
     def test_words_of_security_are_refused_with_the_reason(self) -> None:
         """Not even ``setenv opt`` drops them."""
-        for word in ("pkcs12", "tls-groups", "ifconfig-push"):
+        for word in ("capath", "tls-groups", "ifconfig-push"):
             self.refused(f"{word} x\n", 1, word, "not supported", name="a.conf")
             self.refused(f"setenv opt {word} x\n", 1, word, "not supported", name="a.conf")
 
@@ -264,8 +269,7 @@ class Refusing(ConfigCase):
             ("fragment 20", "68"),
             ("allow-compression yes", "write no"),
             ("tls-version-min 1.0", "write 1.2"),
-            ("auth-user-pass", "later release"),
-            ("redirect-gateway def1", "later release"),
+            ("shaper 1000", "later release"),
             ("server 10.8.0.0 255.255.255.0 nopool", "nopool"),
             ("cipher none", "never sends data in clear"),
             ("data-ciphers BF-CBC", "cannot use 'BF-CBC'"),

@@ -33,6 +33,8 @@ class Table(SynchronousTestCase):
             if not entry.option.aspect:
                 self.assertRegex(text, rf"(?m)^  {re.escape(entry.word)} +\S")
                 self.assertIn(entry.option.meaning, text)
+            for alias in entry.option.aliases:
+                self.assertRegex(text, rf"(?m)^  {re.escape(alias)} +- +\S")
         self.assertIn("data-ciphers           AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\n", text)
         self.assertRegex(text, r"(?m)^  tun-mtu +1500 +bytes")
         self.assertRegex(text, r"(?m)^  duplicate-cn +no +let")

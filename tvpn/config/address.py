@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 from tvpn.config.given import Given
+from tvpn.config.material import Material
 from tvpn.config.value import number, single
 
 Family = Literal[0, 4, 6]
@@ -32,13 +33,29 @@ class Listen:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy on the way to a server; ``ask``: user name and password are asked for once it wants them."""
+
+    kind: Literal["http", "socks"]
+    host: str
+    port: int
+    credentials: Material | None = field(default=None, repr=False)
+    ask: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
-    """A host to call or to be called at; family 0 takes what the name resolves to, port 0 what is listened at."""
+    """A host to call or to be called at; family 0 takes what the name resolves to, port 0 what is listened at.
+
+    ``timeout``: seconds for a server there to answer, None where the file does not say.
+    """
 
     host: str
     port: int = DEFAULT_PORT
     family: Family = 0
     protocol: Literal["udp", "tcp"] = "udp"
+    proxy: Proxy | None = None
+    timeout: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +124,7 @@ def remote(given: Given) -> Remote:
         raise ValueError("takes a host, a port and a protocol; write for example: vpn.example.org 1194 udp")
     where = number(1, 65535)(given.meaning(given.arguments[1])) if len(given.arguments) > 1 else 0
     how = parse_protocol(given.arguments[2]) if len(given.arguments) > 2 else Protocol("udp", 0)
-    return Remote(_host(given.arguments[0]), where, how.family, how.name)
+    return Remote(host(given.arguments[0]), where, how.family, how.name)
 
 
 def port_share(given: Given) -> Remote:
@@ -116,7 +133,7 @@ def port_share(given: Given) -> Remote:
         raise ValueError(f"keeps no journal of who visits the web server; remove {given.arguments[2]!r}")
     if len(given.arguments) != 2:
         raise ValueError("takes a host and a port; write for example: 127.0.0.1 8443")
-    return Remote(_host(given.arguments[0]), port(given.meaning(given.arguments[1])), protocol="tcp")
+    return Remote(host(given.arguments[0]), port(given.meaning(given.arguments[1])), protocol="tcp")
 
 
 def advertised(given: Given) -> Remote:
@@ -124,9 +141,9 @@ def advertised(given: Given) -> Remote:
     value = single(given)
     found = re.fullmatch(r"\[([^]]+)\](?::(\d+))?|([^:]+):(\d+)", value)
     if found is None:
-        return Remote(_host(value), 0)
-    host, where = found[1] or found[3], found[2] or found[4]
-    return Remote(_host(host), 0 if where is None else port(given.meaning(where)))
+        return Remote(host(value), 0)
+    name, where = found[1] or found[3], found[2] or found[4]
+    return Remote(host(name), 0 if where is None else port(given.meaning(where)))
 
 
 def server(given: Given) -> IPv4Network:
@@ -220,7 +237,8 @@ def _address(value: str, version: int | None = None) -> IPv4Address | IPv6Addres
     return found
 
 
-def _host(value: str) -> str:
+def host(value: str) -> str:
+    """A name or an address of a host; raises ValueError."""
     try:
         return str(ip_address(value))
     except ValueError:

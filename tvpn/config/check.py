@@ -12,22 +12,20 @@ from tvpn.config.draft import Draft
 from tvpn.config.fold import Role
 from tvpn.config.given import Given
 from tvpn.config.reach import is_private
-from tvpn.config.value import DATA_CIPHERS
+from tvpn.config.side import check_side
+from tvpn.config.value import AEAD, DATA_CIPHERS
 from tvpn.errors import ConfigError
 
-_SERVER_ONLY = (
-    ("push", "lines"), ("transport", "advertise"), ("tunnel", "nat"), ("tunnel", "max_clients"),
-    ("tunnel", "duplicate_cn"), ("tunnel", "client_config_dir"), ("tunnel", "ccd_exclusive"),
-    ("tunnel", "client_to_client"), ("transport", "port_share"), ("tls", "verify_client_cert"), ("auth", "policy"),
-    ("auth", "username_as_common_name"), ("auth", "auth_gen_token"), ("auth", "auth_gen_token_secret"),
-    ("auth", "connect_freq"),
-)  # fmt: skip
 _WRAPPINGS = ("tls_auth", "tls_crypt", "tls_crypt_v2")
-_SECRETS = (("tls", "key"), ("auth", "auth_gen_token_secret"), *(("control", name) for name in _WRAPPINGS))
+_SECRETS = (
+    ("tls", "key"), ("tls", "askpass"), ("auth", "auth_user_pass"), ("auth", "auth_gen_token_secret"),
+    *(("control", name) for name in _WRAPPINGS),
+)  # fmt: skip
 
 
 def check(made: Draft, role: Role, source: Path) -> None:
     """Raises ConfigError for the first contradiction; adds warnings for what is only unwise."""
+    check_side(made, role)
     if role == "server":
         _check_server(made, source)
     else:
@@ -67,17 +65,15 @@ def _check_server(made: Draft, source: Path) -> None:
 
 
 def _check_client(made: Draft, source: Path) -> None:
-    for section, name in _SERVER_ONLY:
-        if made.has(section, name):
-            raise made.place(section, name).error("is a server's word and this is a client; delete it")
     for section, name, example in (
         ("transport", "remote", "remote = vpn.example.org 1194"),
-        *(() if made.has("tls", "peer_fingerprint") else (("tls", "ca", "ca = ca.crt"),)),
+        *(() if made.first_of("tls", "peer_fingerprint", "pkcs12") else (("tls", "ca", "ca = ca.crt"),)),
         ("tls", "cert", "cert = client.crt"),
         ("tls", "key", "key = client.key"),
     ):
         # Some servers know their clients by passwords alone.
-        if not made.has(section, name) and not (name in ("cert", "key") and made.has("auth", "auth_user_pass")):
+        unneeded = name in ("cert", "key") and (made.has("auth", "auth_user_pass") or made.has("tls", "pkcs12"))
+        if not made.has(section, name) and not unneeded:
             raise ConfigError(
                 f"is missing, and a client needs it; add to [{section}]: {example} (OpenVPN: without =)",
                 file=source,
@@ -91,7 +87,7 @@ def _check_passwords(made: Draft, role: Role) -> None:
         raise asked.error("is a client's word and this is a server; a policy file asks by itself ([auth] policy)")
     if made.has("auth", "static_challenge") and not made.has("auth", "auth_user_pass"):
         raise made.place("auth", "static_challenge").error(
-            "is asked with a password, and there is none; add auth-user-pass FILE"
+            "is asked with a password, and there is none; add auth-user-pass"
         )
     signed = made.first_of("auth", "auth_gen_token_secret")
     if signed is not None and not made.has("auth", "auth_gen_token"):
@@ -106,6 +102,12 @@ def _check_passwords(made: Draft, role: Role) -> None:
 
 def _check_identity(made: Draft, role: Role) -> None:
     given = [name for name in ("ca", "cert", "key") if made.has("tls", name)]
+    bundle = made.first_of("tls", "pkcs12")
+    own = made.first_of("tls", "cert", "key", "extra_certs")
+    if bundle is not None and own is not None:
+        raise own.error(f"is in the file of line {bundle.line} (pkcs12) already; delete one of the two")
+    if bundle is not None:
+        given = ["ca", "cert", "key"]
     random = made.values["tunnel"].get("server_ipv6") == "auto"
     if role == "server" and given and random:
         raise made.place("tunnel", "server_ipv6").error(
@@ -240,9 +242,24 @@ def _warn(made: Draft, role: Role) -> None:
     pinned = made.has("tls", "peer_fingerprint")
     if role == "client" and not pinned and not made.has("tls", "remote_cert_tls"):
         made.warn(
-            made.place("tls", "ca"),
+            made.first_of("tls", "ca", "pkcs12") or made.place("transport", "remote"),
             "any client of this CA may pose as the server; add remote-cert-tls server",
         )
+    if role == "client":
+        _warn_of_cipher(made)
     fallback = made.first_of("data", "data_ciphers_fallback")
     if fallback is not None and made.values["data"]["data_ciphers_fallback"] not in DATA_CIPHERS:
         made.warn(fallback, f"has no effect: the ciphers for data are {', '.join(DATA_CIPHERS)}")
+
+
+def _warn_of_cipher(made: Draft) -> None:
+    """OpenVPN before 2.4 took the one of ``cipher``; whoever negotiates does not look at it."""
+    data = made.values["data"]
+    named = data.get("cipher")
+    if named is None or named in (*data.get("data_ciphers", AEAD), data.get("data_ciphers_fallback")):
+        return
+    remedy = f"add data-ciphers {':'.join((*AEAD, named))}" if named in DATA_CIPHERS else "the server has to be renewed"
+    made.warn(
+        made.place("data", "cipher"),
+        f"{named} is not used for data, which servers since 2.4 do not need; if this one does, {remedy}",
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from tvpn.config.address import DEFAULT_PORT, Listen, Protocol, Remote
+from tvpn.config import pushable
+from tvpn.config.address import DEFAULT_PORT, Listen, Protocol
+from tvpn.config.connection import fold_remotes
 from tvpn.config.draft import Draft
 from tvpn.config.given import Given
 from tvpn.errors import ConfigError
@@ -26,7 +27,9 @@ def fold(made: Draft, source: Path, is_ini: bool, environ: Mapping[str, str]) ->
     if role == "server":
         _fold_listen(made)
     else:
-        _fold_remotes(made)
+        fold_remotes(made)
+        _fold_variables(made)
+    _fold_certificate_type(made)
     _fold_keepalive(made, role)
     if made.has("data", "fragment") and not made.has("tunnel", "mssfix"):
         # As stock: segments shall fit one fragment; the outer headers are counted here and not there.
@@ -81,24 +84,6 @@ def _fold_listen(made: Draft) -> None:
     transport["listen"] = (Listen(protocol.name, interface, where, 0 if old is None else old.line),)
 
 
-def _fold_remotes(made: Draft) -> None:
-    transport = made.values["transport"]
-    where = transport.get("rport", transport.get("port", DEFAULT_PORT))
-    default = transport.get("proto", Protocol("udp", 0))
-    remotes: list[Remote] = []
-    for index, remote in enumerate(transport.get("remote", ())):
-        protocol = Protocol(remote.protocol, remote.family or default.family)
-        if len(made.place("transport", "remote", index).arguments) < 3:
-            protocol = default
-        remotes.append(
-            replace(remote, port=remote.port or where, family=protocol.family, protocol=protocol.name)
-        )
-    transport["remote"] = tuple(remotes)
-    own = made.first_of("transport", "lport", "local")
-    if own is not None:
-        made.warn(own, "ignored: a client takes any own address and port")
-
-
 def _fold_keepalive(made: Draft, role: Role) -> None:
     tunnel = made.values["tunnel"]
     if made.has("tunnel", "keepalive"):
@@ -112,5 +97,41 @@ def _fold_keepalive(made: Draft, role: Role) -> None:
             )
         # A server waits twice as long, so that the client, which can call again, notices first.
         tunnel["ping"], tunnel["ping_restart"] = ping, 2 * restart if role == "server" else restart
-    elif role == "client" and not made.has("tunnel", "ping_restart"):
+    elif role == "client" and not made.has("tunnel", "ping_restart") and not made.has("tunnel", "ping_exit"):
         tunnel["ping_restart"] = CLIENT_PING_RESTART
+
+
+def _fold_variables(made: Draft) -> None:
+    """What a name means beside being told; that one has no effect is said."""
+    control, places = made.values["control"], made.places.get(("control", "setenv"), ())
+    variables = list(zip(places, control.get("setenv", ()), strict=True))
+    if any(variable.name == "PUSH_PEER_INFO" for _, variable in variables):
+        control["push_peer_info"] = True
+    everything = control.get("push_peer_info", False)
+    for given, variable in variables:
+        if not variable.has_effect:
+            made.warn(given, f"{variable.name} ignored: tvpn runs no scripts that would see it")
+        elif variable.is_told(everything=True) and not variable.is_told(everything=everything):
+            made.warn(given, f"{variable.name} is told to nobody without push-peer-info; add it, or delete this line")
+
+
+def _fold_certificate_type(made: Draft) -> None:
+    kind = made.values["tls"].get("ns_cert_type")
+    if kind is not None:
+        made.warn(
+            made.place("tls", "ns_cert_type"),
+            f"obsolete, taken as remote-cert-tls {kind}: the other end's certificate must have that extended key usage",
+        )
+        made.values["tls"].setdefault("remote_cert_tls", kind)
+
+
+def own_lines(made: Draft, role: Role) -> tuple[str, ...]:
+    """What a client's own file says of routes and names, as if a server had pushed it, in the order of the file."""
+    if role == "server":
+        return ()
+    found: list[tuple[int, str]] = []
+    for name in ("route", "route_ipv6"):
+        found += [(given.line, pushable.own_line(given)) for given in made.places.get(("tunnel", name), ())]
+    lines = made.values["tunnel"].get("lines", ())
+    found += zip((given.line for given in made.places.get(("tunnel", "lines"), ())), lines, strict=True)
+    return tuple(text for _, text in sorted(found, key=lambda each: each[0]))

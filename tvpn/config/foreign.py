@@ -23,8 +23,6 @@ _IGNORED = {
     "parameter nice": "logging and priority are twistd's and systemd's business",
     "user group daemon writepid mlock umask": "twistd and systemd do that (--uid, --pidfile, User=)",
     "script-security up up-delay up-restart down down-pre route-up route-pre-down ipchange": "tvpn runs no scripts",
-    "resolv-retry connect-timeout server-poll-timeout connect-retry-max remote-random-hostname": "names "
-    "are tried again with every attempt, forever",
     "bind bind-dev mtu-disc mtu-test link-mtu tun-mtu-extra tun-mtu-max fast-io txqueuelen socket-flags mark "
     "tcp-queue-limit tcp-nodelay bcast-buffers hash-size": "tvpn sizes sockets and packets by itself",
     "sndbuf rcvbuf": "tvpn asks for 1 MiB each",
@@ -33,24 +31,23 @@ _IGNORED = {
     "explicit-exit-notify": "tvpn always says goodbye",
     "mute": "tvpn tells of a kind of dropped packet once in ten seconds",
     "auth-user-pass-optional": "the policy file decides about clients without user name",
-    "auth-nocache auth-retry auth-token push-peer-info setenv setenv-safe x509-username-field compat-mode": "tvpn has "
-    "no use for it",
+    "auth-token auth-token-user setenv-safe x509-username-field compat-mode": "tvpn has no use for it",
     "connect-freq-initial max-routes-per-client stale-routes-check": "tvpn limits strangers by itself",
-    "dhcp-option dns block-outside-dns register-dns ip-win32 route-method tap-sleep dhcp-renew dhcp-release "
-    "show-net-up pause-exit service win-sys windows-driver allow-nonadmin route-delay route-metric": "it has no "
-    "effect here: tvpn leaves name servers and Windows alone",
+    "block-outside-dns register-dns ip-win32 route-method tap-sleep dhcp-renew dhcp-release dhcp-internal dev-node "
+    "show-net-up pause-exit service win-sys windows-driver allow-nonadmin": "it is for Windows alone",
+    "route-delay": "routes are set as soon as the tunnel stands",
+    "ping-timer-rem": "a client is never without a server to wait for",
+    "allow-pull-fqdn": "names in what a server pushes are not looked up",
+    "http-proxy-retry http-proxy-timeout socks-proxy-retry": "a proxy is called again with every attempt",
+    "max-routes": "as many routes are taken as are needed, up to 1024",
     "ncp-disable keysize key-method prng no-iv opt-verify tun-ipv6 disable-occ comp-noadapt tls-exit "
-    "disable-dco": "it is obsolete or changes nothing between today's peers",
+    "disable-dco ifconfig-nowarn remote-ip-hint": "it is obsolete or changes nothing between today's peers",
     "ecdh-curve": "OpenSSL chooses the groups, and chooses well",
 }
 _REFUSED = {
     "tls-groups": "pyOpenSSL has no way to choose the groups; delete the line to use OpenSSL's",
     "tls-remote": "it is obsolete; write verify-x509-name with the same name",
-    "ns-cert-type": "it is obsolete; write remote-cert-tls with the same word",
-    "pkcs12": "write its parts as ca, cert and key (PEM); `openssl pkcs12` takes it apart",
-    "extra-certs": "append these certificates to the file of cert",
     "capath": "put all certificates into one file and name it with ca",
-    "askpass": "keys with a passphrase cannot be read; decrypt the key with `openssl pkey`",
     "pkcs11-providers pkcs11-id cryptoapicert providers": "keys in hardware are not supported; name PEM files",
     "secret": "static keys without TLS are unsafe and not supported; use ca, cert and key",
     "auth-user-pass-verify": "scripts are not run; check user names and passwords in the policy file ([auth] policy)",
@@ -62,14 +59,10 @@ _REFUSED = {
     "ifconfig ifconfig-ipv6 ifconfig-pool ifconfig-ipv6-pool ifconfig-noexec": "addresses come from server, "
     "server-ipv6 or the server's push; delete the line",
     "server-bridge": "bridging is layer 2 (tap), which tvpn does not carry; use server",
-    "redirect-gateway redirect-private block-ipv6 route-nopull route-noexec pull-filter route-gateway client-nat "
-    "allow-pull-fqdn": "changing what the server pushes arrives in a later release; let the server push it "
-    "(on a server: push \"...\", in an ini file the section [push]) or write route lines",
-    "ping-exit": "it arrives in a later release; write ping-restart, which calls again",
-    "inactive session-timeout shaper passtos": "it arrives in a later release; delete the line",
+    "client-nat": "addresses in the tunnel are not rewritten; delete the line",
+    "shaper passtos": "it arrives in a later release; delete the line",
     "management management-client management-hold management-query-passwords management-client-auth "
     "management-log-cache management-up-down": "the management interface arrives in a later release; delete the line",
-    "http-proxy http-proxy-option http-proxy-user-pass socks-proxy": "proxies arrive in a later release; delete it",
     "chroot setcon": "use systemd's RootDirectory= and the like; delete the line",
     "cd": "paths are relative to the configuration file; delete the line",
     "config": "a file cannot include another; copy its lines here",

@@ -30,7 +30,8 @@ class Given:
     """A word with its arguments: where it stands, and how it reads the files it names.
 
     ``section`` is None in OpenVPN's files; ``optional`` words may be unknown (``setenv opt``); arguments and inline
-    text stay out of the repr, since they may be secrets.
+    text stay out of the repr, since they may be secrets. ``block``: the line of the ``<connection>`` that a remote
+    stands in, 0 for none; ``beside``: its own words there.
     """
 
     word: str
@@ -40,6 +41,8 @@ class Given:
     section: str | None = None
     inline: str | None = field(default=None, repr=False)
     optional: bool = False
+    block: int = 0
+    beside: tuple[Given, ...] = field(default=(), repr=False)
     read: Read = field(default=read_file, repr=False, compare=False)
 
     def path(self, text: str) -> Path:

@@ -18,6 +18,7 @@ topology: Callable[[Given], Topology] = one_of("subnet", "net30", "p2p")
 _FRAME: Callable[[Given], Literal["stub-v2", "migrate"]] = one_of("stub-v2", "migrate")
 _NO: Callable[[Given], Literal["no"]] = one_of("no")
 _MSSFIX = number(0, 65535, bare=1492)
+FORCED: Callable[[Given], Literal["udp", "tcp"]] = one_of("udp", "tcp")
 _VERSION: Callable[[Given], Literal["1.2", "1.3"]] = one_of("1.2", "1.3")
 _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tvpn.config.given import Given
+from tvpn.config.material import material
 from tvpn.config.value import number
+from tvpn.wire.keyexchange import LONGEST_CREDENTIAL
 
 _TIME = number(0, 2**31 - 1)
 
@@ -19,6 +21,16 @@ class TokenTimes:
     lifetime: int = 0
     renewal: int | None = None
     external: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserPass:
+    """User name and password of a client; what is None is asked for. ``mode``: a file's permission bits."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    origin: str = ""
+    mode: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +65,17 @@ def static_challenge(given: Given) -> StaticChallenge:
     if not text or not text.isprintable():
         raise ValueError("needs a question that can be shown; write one line of text")
     return StaticChallenge(text, echo == "1", form == ["concat"])
+
+
+def user_pass(given: Given) -> UserPass:
+    """``[FILE]`` or a block: user name and password, a line each; without a file both are asked for."""
+    if given.inline is None and not given.arguments:
+        return UserPass()
+    found = material(given)
+    username, password, *_ = (*(line.strip("\r") for line in found.text.split("\n")), "")
+    if not username:
+        raise ValueError("needs the user name in its first line; add it, or leave the file out to be asked")
+    if any(len(line.encode()) >= LONGEST_CREDENTIAL for line in (username, password)):
+        most = LONGEST_CREDENTIAL - 1
+        raise ValueError(f"has a user name or password longer than {most} bytes, which no server takes; shorten it")
+    return UserPass(username, password or None, found.origin, found.mode)

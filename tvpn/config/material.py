@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tvpn.config.given import Given
-from tvpn.wire.keyexchange import LONGEST_CREDENTIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +37,14 @@ def material(given: Given) -> Material:
     return Material(content.text, str(path), content.mode)
 
 
-def credentials(given: Given) -> Material:
-    """User name and password, a line each; raises ValueError where one of them is missing."""
-    if given.inline is None and not given.arguments:
-        raise ValueError("would ask at the terminal, which arrives in a later release; name a file with two lines")
-    found = material(given)
-    lines = found.text.splitlines()
-    if len(lines) < 2 or not lines[0] or not lines[1]:
-        raise ValueError("needs two lines, the user name and the password; add what is missing")
-    if any(len(line.encode()) >= LONGEST_CREDENTIAL for line in lines[:2]):
-        most = LONGEST_CREDENTIAL - 1
-        raise ValueError(f"has a user name or password longer than {most} bytes, which no server takes; shorten it")
-    return found
+def material_or_path(given: Given) -> Material | Path:
+    """The inline text, or the path of a file that is no text."""
+    return material(given) if given.inline is not None else present(given)
+
+
+def passphrase(given: Given) -> Material | None:
+    """The file with a passphrase, None where it is to be asked for."""
+    return material(given) if given.arguments or given.inline is not None else None
 
 
 def path(given: Given) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tvpn.config import word
-from tvpn.config.foreign import FOREIGN
+from tvpn.config.block import connections
 from tvpn.config.given import Given, Read
 from tvpn.errors import ConfigError
 
@@ -27,7 +27,12 @@ _INLINE = "[inline]"
 def read(text: str, file: Path, read_file: Read) -> list[Given]:
     """Every word of the file as a ``Given``; raises ConfigError with the line for whatever does not read."""
     found = _lines(text.split("\n"), file, read_file, 0)
-    return _connections(_inlined(_tolerant(found)))
+    return connections(_inlined(_tolerant(found)), _block_lines)
+
+
+def _block_lines(block: Given) -> list[Given]:
+    lines = (block.inline or "").split("\n")
+    return _inlined(_tolerant(_lines(lines, block.file, block.read, block.line)))
 
 
 def _lines(lines: list[str], file: Path, read_file: Read, before: int) -> list[Given]:
@@ -96,39 +101,3 @@ def _inlined(givens: list[Given]) -> list[Given]:
             continue
         found.append(given)
     return found
-
-
-def _connections(givens: list[Given]) -> list[Given]:
-    """Each ``<connection>`` becomes one ``remote``; where there is one, the remotes outside of blocks are void."""
-    if not any(given.word == "connection" for given in givens):
-        return givens
-    found: list[Given] = []
-    defaults = {"proto": "udp", "port": ""}
-    for given in givens:
-        if given.word == "connection" and given.inline is not None:
-            found += _connection(given, dict(defaults))
-        elif given.word != "remote":
-            found.append(given)
-            if given.word in ("proto", "port", "rport") and given.arguments:
-                defaults["proto" if given.word == "proto" else "port"] = given.arguments[0]
-    return found
-
-
-def _connection(block: Given, settled: dict[str, str]) -> list[Given]:
-    """The ``remote`` that a block means, and the words in it that are ignored anyway."""
-    found: list[Given] = []
-    remote: Given | None = None
-    for given in _lines((block.inline or "").split("\n"), block.file, block.read, block.line):
-        if given.word == "remote":
-            remote = given
-        elif given.word in ("proto", "port", "rport") and len(given.arguments) == 1:
-            settled["proto" if given.word == "proto" else "port"] = given.arguments[0]
-        elif given.word in FOREIGN or given.word in ("nobind", "float", "explicit-exit-notify"):
-            found.append(given)
-        else:
-            raise given.error("cannot differ by connection here; write it once, outside of <connection>")
-    if remote is None:
-        raise block.error("has no remote in it; write: remote HOST [PORT]")
-    host, where, how, *_ = *remote.arguments, *("", "", "")[len(remote.arguments) :]
-    arguments = (host, where or settled["port"] or "1194", how or settled["proto"])
-    return [*found, replace(remote, arguments=arguments)]

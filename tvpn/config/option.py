@@ -59,10 +59,15 @@ def option(
 
 
 def options(
-    parse: Callable[[Given], Value], meaning: str, *, word: str | None = None, openvpn: bool = True
+    parse: Callable[[Given], Value],
+    meaning: str,
+    *,
+    word: str | None = None,
+    aliases: tuple[str, ...] = (),
+    openvpn: bool = True,
 ) -> tuple[Value, ...]:
     """A word that may be given several times; the values keep the order of the file."""
-    about = Option(parse, meaning, word, openvpn=openvpn, repeats=True)
+    about = Option(parse, meaning, word, aliases, openvpn=openvpn, repeats=True)
     return cast("tuple[Value, ...]", dataclasses.field(default=(), metadata={_KEY: about}))
 
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Literal
 
 from tvpn.config import address, kind, value, word
 from tvpn.config.given import Given
 
 MAX_BYTES = 255
+#: What a client may write into its own file as if the server had pushed it, beside routes.
+OWN_LINES = (
+    "redirect-gateway", "redirect-private", "route-gateway", "route-metric", "block-ipv6", "dhcp-option", "dns",
+)  # fmt: skip
 _FLAGS = ("local", "autolocal", "def1", "bypass-dhcp", "bypass-dns", "block-local", "ipv6", "!ipv4")
 _OURS = "tvpn pushes that by itself; remove the line"
 _NEVER = {
@@ -40,6 +45,14 @@ class Syntax:
     check: Callable[[Given], object] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PullFilter:
+    """What happens to a pushed option whose text starts so."""
+
+    action: Literal["accept", "ignore", "reject"]
+    text: str
+
+
 def _redirect(given: Given) -> None:
     for flag in given.arguments:
         if flag not in _FLAGS:
@@ -55,6 +68,7 @@ def _dhcp(given: Given) -> None:
             raise ValueError(f"{kind} takes one address; write dhcp-option {kind} 192.0.2.53") from None
 
 
+_ACTION: Callable[[Given], Literal["accept", "ignore", "reject"]] = value.one_of("accept", "ignore", "reject")
 _second = value.number(0, 2**31 - 1)
 SYNTAX: dict[str, Syntax] = {
     "topology": Syntax(1, 1, "topology subnet", kind.topology),
@@ -110,6 +124,30 @@ def line(given: Given) -> str:
     words = word.split(text)
     if not words:
         raise ValueError("is empty; write an option such as: dhcp-option DNS 1.1.1.1")
+    return _checked(given, text, words, f"{words[0]} ")
+
+
+def own_line(given: Given) -> str:
+    """The same for a client's own file, where the option stands as a word by itself; in an ini file yes is nothing."""
+    words = (given.word, *given.arguments)
+    if given.section is not None and given.arguments == ("yes",):
+        words = (given.word,)
+    text = word.join(words)
+    if not text.isprintable():
+        raise ValueError("has a control character; remove it")
+    return _checked(given, text, words, "")
+
+
+def pull_filter(given: Given) -> PullFilter:
+    """``accept|ignore|reject TEXT``."""
+    if len(given.arguments) != 2 or given.arguments[0] not in ("accept", "ignore", "reject"):
+        raise ValueError('takes accept, ignore or reject, and the start of an option; write: ignore "dhcp-option"')
+    action: Literal["accept", "ignore", "reject"] = _ACTION(given.meaning(given.arguments[0]))
+    return PullFilter(action, given.arguments[1])
+
+
+def _checked(given: Given, text: str, words: tuple[str, ...], subject: str) -> str:
+    """The text of an option with these words; ``subject`` begins the sentence about what is wrong."""
     name, *rest = words
     if name in _NEVER:
         raise ValueError(f"{name}: {_NEVER[name]}")
@@ -117,12 +155,12 @@ def line(given: Given) -> str:
         raise ValueError(f"{name!r} is not pushable; `tvpn options` lists what is")
     shape = SYNTAX[name]
     if rest[:1] == ["="] or not shape.least <= len(rest) <= shape.most:
-        raise ValueError(f"{name} does not read so; write it without =, for example: {shape.example}")
+        raise ValueError(f"{subject}does not read so; write it without =, for example: {shape.example}")
     if shape.check is not None:
         try:
             shape.check(given.meaning(*rest))
         except ValueError as error:
-            raise ValueError(f"{name} {error}") from None
+            raise ValueError(f"{subject}{error}") from None
     if name == "route" and "/" in rest[0]:
         network = address.ipv4_network(rest[0])
         text = word.join((name, str(network.network_address), str(network.netmask), *rest[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tvpn.config.option import Entry
 from tvpn.config.pushable import SYNTAX
 from tvpn.config.table import ENTRIES, SECTIONS
 
@@ -18,10 +19,18 @@ def reference() -> str:
                 # A default too long for its column puts the meaning on a line of its own.
                 gap = " " if len(head) == 39 else "\n" + " " * 40
                 lines.append(f"{head}{gap}{entry.option.meaning}{only}")
+                lines += [f"  {alias:<22} {'-':<14} {_alias(entry, alias)}" for alias in entry.option.aliases]
         if section == "push":
             lines += [f"  {name:<22} {'':<14} for example: {syntax.example}" for name, syntax in SYNTAX.items()]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) + "\n"
+
+
+def _alias(entry: Entry, alias: str) -> str:
+    """Another word of the same option: a spelling, or an option that a server pushes."""
+    if alias in SYNTAX:
+        return f"as {entry.word}; for example: {SYNTAX[alias].example}"
+    return f"another spelling of {entry.word}"
 
 
 def shown(default: object) -> str:

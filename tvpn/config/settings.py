@@ -12,7 +12,7 @@ from tvpn.config import ini, openvpn
 from tvpn.config.address import Listen, Remote
 from tvpn.config.check import check
 from tvpn.config.draft import draft
-from tvpn.config.fold import fold
+from tvpn.config.fold import fold, own_lines
 from tvpn.config.given import Read, read_file
 from tvpn.config.table import Auth, Control, Data, Log, Manhole, Push, Tls, Transport, Tunnel, Tvpn
 from tvpn.errors import ConfigError
@@ -35,6 +35,8 @@ class Settings:
     auth: Auth = field(default_factory=Auth)
     manhole: Manhole = field(default_factory=Manhole)
     log: Log = field(default_factory=Log)
+    own_lines: tuple[str, ...] = ()
+    """What a client's file says of routes and names itself, in the text that a server would push."""
 
     @property
     def listen(self) -> tuple[Listen, ...]:
@@ -81,5 +83,5 @@ def parse(text: str, source: Path, *, environ: Mapping[str, str] | None = None, 
         source, role, tuple(made.warnings), Tvpn(**sections["tvpn"]), Transport(**sections["transport"]),
         Tunnel(**sections["tunnel"]), Tls(**sections["tls"]), Control(**sections["control"]),
         Data(**sections["data"]), Push(**sections["push"]), Auth(**sections["auth"]),
-        Manhole(**sections["manhole"]), Log(**sections["log"]),
+        Manhole(**sections["manhole"]), Log(**sections["log"]), own_lines(made, role),
     )  # fmt: skip

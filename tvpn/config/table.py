@@ -12,10 +12,19 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
-from tvpn.config import address, certificate, kind, login, pushable, value
-from tvpn.config.address import Listen, Remote, Route
+from tvpn.config import address, certificate, kind, login, proxy, pushable, value, variable
+from tvpn.config.address import Listen, Proxy, Remote, Route
 from tvpn.config.foreign import FOREIGN
-from tvpn.config.material import Material, credentials, folder, ignored_file, material, present, present_folder
+from tvpn.config.material import (
+    Material,
+    folder,
+    ignored_file,
+    material,
+    material_or_path,
+    passphrase,
+    present,
+    present_folder,
+)
 from tvpn.config.option import Entry, aspect, entries, option, options
 
 DAY = 86400
@@ -60,7 +69,31 @@ class Transport:
     connect_retry: tuple[int, int] = option(
         value.pair(1, DAY, second=300), (1, 300), "seconds between attempts, at first and at most"
     )
+    connect_retry_max: int = option(value.number(0, 2**31 - 1), 0, "attempts at each remote before giving up; 0: never")
+    connect_timeout: int | None = option(
+        value.number(1, DAY), None, "seconds for a server to answer before the next is tried",
+        aliases=("server-poll-timeout",),
+    )  # fmt: skip
+    resolv_retry: int | None = option(
+        value.seconds_or_infinite, None, "seconds for which a name that is not found is looked up again, or infinite"
+    )
+    remote_random_hostname: bool = option(
+        value.flag, False, "put a random label before each name, so that no cache answers"
+    )
+    http_proxy: Proxy | None = option(
+        proxy.http, None, "call through this proxy, by TCP: HOST PORT [FILE with user name and password, or auto]"
+    )
+    http_proxy_user_pass: Material | None = option(
+        material, None, "user name and password for http-proxy, a line each"
+    )
+    http_proxy_option: tuple[str, ...] = options(proxy.http_option, "ignored: the proxy is told no more than it needs")
+    socks_proxy: Proxy | None = option(
+        proxy.socks, None, "call through this SOCKS 5 proxy: HOST [PORT [FILE with user name and password]]"
+    )
     proto: address.Protocol | None = option(address.protocol, None, "udp, udp4, udp6, tcp, tcp4 or tcp6", ini=False)
+    proto_force: Literal["udp", "tcp"] | None = option(
+        kind.FORCED, None, "call only the remotes of this protocol", ini=False
+    )
     port: int | None = option(address.port, None, "port of both ends", ini=False)
     lport: int | None = option(value.number(0, 65535), None, "own port", ini=False)
     rport: int | None = option(address.port, None, "port of the other end", ini=False)
@@ -100,6 +133,16 @@ class Tunnel:
     ping_restart: int = option(
         value.number(0, DAY), 0, "give up after this many silent seconds; a client's default is 120"
     )
+    ping_exit: int = option(
+        value.number(0, DAY), 0, "client: end after this many silent seconds instead of calling again; 0 is never"
+    )
+    inactive: tuple[int, int] | None = option(
+        value.pair(0, 2**40, second=0), None, "client: end when SECONDS bring no more than BYTES through the tunnel"
+    )
+    session_timeout: int = option(value.number(0, 2**31 - 1), 0, "client: end after this many seconds; 0 is never")
+    kill_switch: bool = option(
+        value.flag, False, "client: let nothing leave this machine but through the tunnel, whether it stands or not"
+    )
     nat: Literal["yes", "no", "auto"] = option(
         value.one_of("yes", "no", "auto"), "no", "let clients reach the internet by this machine's address"
     )
@@ -112,6 +155,15 @@ class Tunnel:
     client_to_client: bool = option(value.flag, False, "let clients reach each other and the networks behind them")
     route: tuple[Route, ...] = options(address.route, "route into the tunnel on this side: NET/BITS [GATEWAY [METRIC]]")
     route_ipv6: tuple[Route, ...] = options(address.route_ipv6, "the same for IPv6")
+    lines: tuple[str, ...] = options(
+        pushable.own_line, "client: as if the server had pushed it first; for example: redirect-gateway = def1", word="redirect-gateway",
+        aliases=pushable.OWN_LINES[1:],
+    )  # fmt: skip
+    pull_filter: tuple[pushable.PullFilter, ...] = options(
+        pushable.pull_filter, "client: accept, ignore or reject what is pushed and begins with TEXT; the first counts"
+    )
+    route_nopull: bool = option(value.flag, False, "client: take addresses from the server, but no routes and no names")
+    route_noexec: bool = option(value.flag, False, "client: set no routes, neither own nor pushed ones")
 
 
 @dataclass(frozen=True)
@@ -120,7 +172,14 @@ class Tls:
 
     ca: Material | None = option(material, None, "certificates of the authorities that are trusted (PEM)")
     cert: Material | None = option(material, None, "own certificate, followed by its chain (PEM)")
-    key: Material | None = option(material, None, "private key of cert (PEM)")
+    key: Material | None = option(material, None, "private key of cert (PEM), asked for its passphrase if it has one")
+    askpass: Material | None = option(
+        passphrase, None, "file with the passphrase of key or pkcs12 in its first line; asked for where absent"
+    )
+    extra_certs: Material | None = option(material, None, "certificates shown behind that of cert (PEM)")
+    pkcs12: Material | Path | None = option(
+        material_or_path, None, "cert, key and ca in one file (PKCS #12; in a block base64)"
+    )
     dh: str | None = option(ignored_file, None, "ignored: the key exchange is always ECDHE")
     tls_version_min: Literal["1.2", "1.3"] = option(kind.tls_version_min, "1.2", "oldest TLS that is spoken")
     tls_version_max: Literal["1.2", "1.3"] | None = option(kind.tls_version_max, None, "newest TLS that is spoken")
@@ -134,6 +193,9 @@ class Tls:
     )
     remote_cert_tls: Literal["server", "client"] | None = option(
         kind.SIDE, None, "the other end's certificate must be made for this use"
+    )
+    ns_cert_type: Literal["server", "client"] | None = option(
+        kind.SIDE, None, "obsolete, taken as remote-cert-tls", ini=False
     )
     remote_cert_ku: tuple[int, ...] = option(
         certificate.key_usages, (), "key usages of the other end's certificate, hexadecimal; one must be contained"
@@ -169,6 +231,12 @@ class Control:
         value.first(material), None, "the same with a key per client: FILE [force-cookie]"
     )
     force_cookie: bool = aspect("tls-crypt-v2", value.second_cookie, False)
+    push_peer_info: bool = option(
+        value.flag, False, "tell the server more about this client: versions, and the UV_ words of setenv"
+    )
+    setenv: tuple[variable.Variable, ...] = options(
+        variable.variable, "UV_NAME VALUE and IV_GUI_VER VALUE are told to the server; other names are ignored"
+    )
     hand_window: int = option(value.number(1, DAY), 60, "seconds within which a key exchange must be done")
     tran_window: int = option(value.number(1, WEEK), 3600, "seconds for which an old key may still be used")
     reneg_sec: int = option(
@@ -222,8 +290,14 @@ class Auth:
     policy: Path | None = option(
         present, None, "Python file whose async authenticate(client) decides about each client", openvpn=False
     )
-    auth_user_pass: Material | None = option(
-        credentials, None, "client: file with user name and password, a line each"
+    auth_user_pass: login.UserPass | None = option(
+        login.user_pass, None, "client: file with user name and password, a line each; what it lacks is asked for"
+    )
+    auth_nocache: bool = option(value.flag, False, "client: forget what was asked once it is used, and ask again")
+    auth_retry: Literal["none", "nointeract", "interact"] = option(
+        value.one_of("none", "nointeract", "interact"),
+        "none",
+        "client that is refused: end, try the same again, or ask again",
     )
     static_challenge: login.StaticChallenge | None = option(
         login.static_challenge, None, "client: a question asked with every password: TEXT ECHO [scrv1|concat]"

@@ -61,6 +61,11 @@ def number(lowest: int, highest: int, *, bare: int | None = None) -> Callable[[G
     return parse
 
 
+def seconds_or_infinite(given: Given) -> int | None:
+    """A number of seconds, None for ``infinite``."""
+    return None if given.arguments == ("infinite",) else _number(single(given), 0, 2**31 - 1)
+
+
 def second_number(lowest: int, highest: int) -> Callable[[Given], int | None]:
     """The second of one or two numbers, None where it is not written."""
 
@@ -166,7 +171,7 @@ def second_cookie(given: Given) -> bool:
 
 
 def _number(value: str, lowest: int, highest: int) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 10 and lowest <= int(value) <= highest):
+    if not (value.isascii() and value.isdigit() and len(value) <= 13 and lowest <= int(value) <= highest):
         raise ValueError(f"cannot be {value!r}; write a number from {lowest} to {highest}")
     return int(value)
 

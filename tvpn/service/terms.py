@@ -156,11 +156,8 @@ def _formats(settings: Settings) -> Formats:
 
 def _credentials(settings: Settings) -> tuple[str, str]:
     """User name and password of a client, empty without."""
-    material = settings.auth.auth_user_pass
-    if material is None:
-        return "", ""
-    username, password = material.text.splitlines()[:2]
-    return username, password
+    said = settings.auth.auth_user_pass
+    return ("", "") if said is None else (said.username or "", said.password or "")
 
 
 def _requirements(settings: Settings, server: bool) -> Requirements:

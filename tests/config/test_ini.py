@@ -70,7 +70,8 @@ class Refusing(ConfigCase):
     def test_a_word_of_another_section_names_that_section(self) -> None:
         """So does an option that belongs in [push]."""
         self.refused("[tls]\n\nserver = auto\n", 3, "server", "belongs in [tunnel]")
-        self.refused("[tunnel]\nserver = 10.8.0.0/24\ndhcp-option = DNS 1.1.1.1\n", 3, "dhcp-option", "belongs in [push]")
+        text = "[tunnel]\nserver = 10.8.0.0/24\ndhcp-option = DNS 1.1.1.1\n"
+        self.refused(text, 3, "dhcp-option", "belongs in [push]")
 
     def test_a_word_without_value_or_sign_is_refused(self) -> None:
         """A switch needs yes or no in an ini file."""

@@ -25,6 +25,7 @@ from tvpn.hub.client import ClientHub, ClientKeys
 from tvpn.hub.door import ControlKeys
 from tvpn.hub.event import Connected, Disconnected, HubEvent, Joined, Left, VerdictRequest
 from tvpn.hub.pool import Pool
+from tvpn.hub.pull import PullRules
 from tvpn.hub.rules import ServerRules, Verdict
 from tvpn.hub.server import ServerHub
 from tvpn.plane.router import Router
@@ -97,6 +98,7 @@ class Options:
             IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64"), plane=PeerSpec(ping=10, timeout=60)
         )
     )
+    pull: PullRules = field(default_factory=PullRules)
     peer_info: dict[str, str] | None = None
     insistence: Insistence = "require"
     tokens: TokenRules | None = None
@@ -215,8 +217,9 @@ class World:
         place = (f"192.0.2.{number}", 40000 + number)
         plane = Userspace(Router())
         hub = ClientHub(
-            self.terms(False, credentials), keys or self.client_keys, plane, spec=PeerSpec(timeout=120), mssfix=1492
-        )
+            self.terms(False, credentials), keys or self.client_keys, plane, spec=PeerSpec(timeout=120), mssfix=1492,
+            rules=self.options.pull,
+        )  # fmt: skip
         node = self.nodes[place] = Node(self, place, plane, hub)
         hub.watch = self.options.watch
         hub.connect(self.server_endpoint, self.now)

@@ -156,9 +156,11 @@ class Tunnel:
     route: tuple[Route, ...] = options(address.route, "route into the tunnel on this side: NET/BITS [GATEWAY [METRIC]]")
     route_ipv6: tuple[Route, ...] = options(address.route_ipv6, "the same for IPv6")
     lines: tuple[str, ...] = options(
-        pushable.own_line, "client: as if the server had pushed it first; for example: redirect-gateway = def1", word="redirect-gateway",
+        pushable.own_line,
+        "client: as if the server had pushed it first; for example: redirect-gateway = def1",
+        word="redirect-gateway",
         aliases=pushable.OWN_LINES[1:],
-    )  # fmt: skip
+    )
     pull_filter: tuple[pushable.PullFilter, ...] = options(
         pushable.pull_filter, "client: accept, ignore or reject what is pushed and begins with TEXT; the first counts"
     )

@@ -8,6 +8,7 @@ from tvpn.crypto.statickey import StaticKey, TLSCryptV2ClientKey
 from tvpn.crypto.wrap import EARLY_NEGOTIATION_START, Envelope, TLSCrypt, Wrapping
 from tvpn.errors import Drop
 from tvpn.hub.event import Advanced, Announced, ChallengeAsked, Changed, Connected, Disconnected, HubEvent, PageAsked
+from tvpn.hub.pull import EVERYTHING, PullRules
 from tvpn.hub.pushed import Tunnel, read_pushed
 from tvpn.hub.rules import inner_mss
 from tvpn.plane.verbs import Endpoint, Gone, NearlySpent, Opened, PeerExit, PeerSpec, Plane, PlaneEvent
@@ -73,17 +74,20 @@ class ClientHub:
     """Our connection to one server after the other."""
 
     def __init__(
-        self, terms: Terms, keys: ClientKeys, plane: Plane, *, spec: PeerSpec, mssfix: int
-    ) -> None:
-        """``spec``: timers and limits where the server pushes none."""
+        self, terms: Terms, keys: ClientKeys, plane: Plane, *, spec: PeerSpec, mssfix: int,
+        rules: PullRules = EVERYTHING,
+    ) -> None:  # fmt: skip
+        """``spec``: timers and limits where the server pushes none; ``rules``: what is taken of what it pushes."""
         self.drops: dict[str, int] = {}
         self.session: ClientSession | None = None
         self.endpoint: Endpoint | None = None
         self.watch: Watch = unwatched
         """Sees what every session shows."""
-        self._terms = terms
+        # What a filter keeps out, the session does not see either: a token, a cipher.
+        self._terms = replace(terms, admits=rules.admits)
         self._keys = keys
         self._plane = plane
+        self._rules = rules
         self._spec = spec
         self._stream = False
         self._token: TokenGiven | None = None
@@ -161,11 +165,11 @@ class ClientHub:
 
     def _carry_out(self, event: Event, now: float) -> None:
         if isinstance(event, Pushed):
-            tunnel = read_pushed(event.options)
+            tunnel = read_pushed(self._rules.apply(event.options))
             self._open_plane(tunnel, now)
             self._events.append(Connected(tunnel))
         elif isinstance(event, Updated):
-            tunnel = read_pushed(event.options)
+            tunnel = read_pushed(self._rules.apply(event.options))
             self._plane.retime(SERVER, *self._timers(tunnel), now)
             self._events.append(Changed(tunnel))
         elif isinstance(event, Reached):

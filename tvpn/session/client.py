@@ -160,10 +160,11 @@ class ClientSession(Session):
         options = self._push.add(text)
         if options is None:
             return
-        self._keep_token(options)
-        if self.agreement is not None:
-            return
         try:
+            options = [option for option in options if self.terms.admits(option)]
+            self._keep_token(options)
+            if self.agreement is not None:
+                return
             self.agreement = decode_agreement(options, self._server_options, self.terms.formats)
             self._pull_at = None
             self._pushed = options
@@ -181,7 +182,8 @@ class ClientSession(Session):
         if changes is None or self.agreement is None:
             return
         try:
-            self._pushed = updated(self._pushed, changes)
+            admitted = [change for change in changes if self.terms.admits(change.removeprefix("-").removeprefix("?"))]
+            self._pushed = updated(self._pushed, admitted)
         except PeerError as error:
             self._fail(error, now)
             return

@@ -65,6 +65,8 @@ class Terms:
     limits: Limits = field(default_factory=Limits)
     longest_timeout: float = 1.0
     max_packet_size: int = 1250
+    admits: Callable[[str], bool] = lambda option: True
+    """Whether a pushed option is taken; raises PeerError where that ends the session."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -276,7 +276,9 @@ class OurClientTests(LoginCase):
         ends = self.ends('static-challenge "Your code" 0')
         config = ends.client_config()
         config.write_text(config.read_text() + LOGIN)
-        client = self.lab.twistd("client", config)
+        # Where systemd could be asked, it must not be found.
+        command = [str(BIN / "twistd"), "-n", "--pidfile=", "tvpn", "--config", str(config)]
+        client = self.lab.spawn("client", "env", "PATH=/nonexistent", *command)
         client.wait_for("static-challenge: is asked at a terminal, and there is none", 10)
         self.assertEqual(client.process.wait(10), 1)
 

@@ -46,12 +46,21 @@ _VERIFY = {
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """Own certificate chain and key, both empty where none is shown, and the CAs that a peer's chain must end in, empty
-    without one; all PEM.
+    without one; all PEM. ``passphrase`` opens a key that is encrypted.
     """
 
     ca: str
     certificate: str
     key: str = field(repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+
+
+class LockedKey(ValueError):
+    """The key needs a passphrase; ``wrong``: the one that was given does not open it."""
+
+    def __init__(self, word: str, wrong: bool) -> None:
+        super().__init__(f"{word}: the passphrase does not open it" if wrong else f"{word}: needs a passphrase")
+        self.wrong = wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,8 @@ class Strength:
 def build_context(
     credentials: Credentials, strength: Strength = Strength(), insistence: Insistence = "require"
 ) -> SSL.Context:
-    """One context for all peers; raises ValueError with a sentence about what does not fit.
+    """One context for all peers; raises ValueError with a sentence about what does not fit, LockedKey for a key that
+    its passphrase does not open.
 
     ``insistence`` other than require is for servers only: whoever comes without a certificate has an empty chain.
     Credentials without a CA let any certificate through: then its fingerprint must be judged.
@@ -129,7 +139,7 @@ def _use_credentials(context: SSL.Context, credentials: Credentials) -> None:
 
 def _show_certificate(context: SSL.Context, credentials: Credentials) -> None:
     certificate, *chain = _load_certificates("cert", credentials.certificate)
-    key = _load_key(credentials.key)
+    key = _load_key(credentials.key, credentials.passphrase)
     context.use_certificate(certificate)
     for extra in chain:
         context.add_extra_chain_cert(extra)
@@ -147,12 +157,16 @@ def _load_certificates(word: str, text: str) -> list[x509.Certificate]:
         raise ValueError(f"{word}: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)") from None
 
 
-def _load_key(text: str) -> PrivateKeyTypes:
+def _load_key(text: str, passphrase: str | None) -> PrivateKeyTypes:
+    # Both of OpenSSL's forms say so in their text: BEGIN ENCRYPTED PRIVATE KEY, and Proc-Type: 4,ENCRYPTED.
+    locked = "ENCRYPTED" in text
+    if locked and not passphrase:
+        raise LockedKey("key", passphrase is not None)
     try:
-        return load_pem_private_key(text.encode(), None)
-    except TypeError:
-        raise ValueError("key: is encrypted; decrypt it with `openssl pkey`") from None
-    except (ValueError, UnsupportedAlgorithm):
+        return load_pem_private_key(text.encode(), passphrase.encode() if locked and passphrase else None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        if locked:
+            raise LockedKey("key", True) from None
         raise ValueError("key: holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)") from None
 
 

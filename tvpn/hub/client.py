@@ -192,7 +192,7 @@ class ClientHub:
             self._events.append(PageAsked(event.url))
         elif isinstance(event, Ended):
             self._plane.remove(SERVER)
-            self._events.append(Disconnected(event.reason, event.retry, event.wait, event.challenge))
+            self._events.append(Disconnected(event.reason, event.retry, event.wait, event.challenge, event.refused))
 
     def _timers(self, tunnel: Tunnel) -> tuple[int, int]:
         """(ping, timeout): what the server pushed, or our own."""

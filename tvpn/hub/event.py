@@ -126,13 +126,14 @@ class Announced:
 @dataclass(frozen=True, slots=True)
 class Disconnected:
     """Our client's session is over; ``retry``: trying again makes sense, after ``wait`` seconds at least.
-    ``challenge``: with its answer as the password.
+    ``challenge``: with its answer as the password; ``refused``: the server does not take who we say we are.
     """
 
     reason: str
     retry: bool
     wait: int = 0
     challenge: Challenge | None = None
+    refused: bool = False
 
 
 HubEvent = (

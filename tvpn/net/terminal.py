@@ -26,16 +26,7 @@ class Question(FileDescriptor):
         except OSError:
             raise TvpnError(f"{text!r} is asked, and there is no terminal to ask at; run twistd -n in one") from None
         self._line = b""
-        self._modes = termios.tcgetattr(self._descriptor)
-        modes = termios.tcgetattr(self._descriptor)
-        if not echo:
-            modes[3] &= ~termios.ECHO
-            modes[3] |= termios.ECHONL
-        # What was typed before the question is no answer to it.
-        termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, modes)
-        with suppress(OSError):
-            # A terminal that is stopped shows the question later, or never; whoever types is heard.
-            os.write(self._descriptor, f"{text.rstrip(' :')}: ".encode())
+        self._modes = _put(self._descriptor, text, echo)
         self.answered: Deferred[str] = Deferred(lambda _: self._close())
         self.startReading()
 
@@ -63,6 +54,37 @@ class Question(FileDescriptor):
         termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._modes)
         os.close(self._descriptor)
         self._descriptor = -1
+
+
+def prompt(text: str, echo: bool) -> str:
+    """Ask one question and wait for the line that is typed; raises TvpnError where the terminal is closed instead."""
+    descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    modes = _put(descriptor, text, echo)
+    try:
+        line = os.read(descriptor, LONGEST_LINE)
+    except KeyboardInterrupt:
+        line = b""
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
+        os.close(descriptor)
+    if not line:
+        raise TvpnError("the terminal was closed before the question was answered")
+    return line.split(b"\n", 1)[0].decode("utf-8", "replace")
+
+
+def _put(descriptor: int, text: str, echo: bool) -> list[Any]:
+    """Show the question; the modes that the terminal had before."""
+    former = termios.tcgetattr(descriptor)
+    modes = termios.tcgetattr(descriptor)
+    if not echo:
+        modes[3] &= ~termios.ECHO
+        modes[3] |= termios.ECHONL
+    # What was typed before the question is no answer to it.
+    termios.tcsetattr(descriptor, termios.TCSAFLUSH, modes)
+    with suppress(OSError):
+        # A terminal that is stopped shows the question later, or never; whoever types is heard.
+        os.write(descriptor, f"{text.rstrip(' :')}: ".encode())
+    return former
 
 
 def has_terminal() -> bool:

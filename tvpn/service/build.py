@@ -25,10 +25,11 @@ from tvpn.config.clientfile import Addressing
 from tvpn.errors import ConfigError, TvpnError
 from tvpn.hub.client import Backoff, ClientHub
 from tvpn.hub.pool import Pool
+from tvpn.hub.pull import PullRules
 from tvpn.hub.rules import ServerRules
 from tvpn.hub.server import ServerHub
+from tvpn.net.person import can_be_asked
 from tvpn.net.share import Share
-from tvpn.net.terminal import has_terminal
 from tvpn.pki.state import State
 from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
@@ -211,19 +212,39 @@ def build_client(
     prepare(holder.context)
     terms = terms_of(settings, holder, server=False)
     plane = Userspace(Router())
-    hub = ClientHub(terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix)
+    hub = ClientHub(
+        terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix,
+        rules=pull_rules(settings),
+    )  # fmt: skip
     remotes = list(settings.remotes)
     if transport.remote_random:
         secrets.SystemRandom().shuffle(remotes)
-    routes = [route.network for route in (*tunnel.route, *tunnel.route_ipv6)]
-    if settings.auth.static_challenge is not None and not has_terminal():
-        message = "is asked at a terminal, and there is none; start it in one, with twistd -n"
-        raise ConfigError(message, file=settings.source, option="static-challenge")
-    login = Login(reactor, terms.username, terms.password, settings.auth.static_challenge)
+    login = build_login(settings, reactor)
     backoff = Backoff(*transport.connect_retry)
     if attachment is None:
-        attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, routes)
+        attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, [])
     return ClientService(reactor, hub, plane, remotes, attachment, backoff, login)
+
+
+def pull_rules(settings: Settings) -> PullRules:
+    """What a client takes of what it is pushed, and what its own file adds."""
+    tunnel = settings.tunnel
+    return PullRules(settings.own_lines, tunnel.pull_filter, tunnel.route_nopull, tunnel.route_noexec)
+
+
+def build_login(settings: Settings, reactor: Any) -> Login:
+    """Who the client is beside its certificate; raises ConfigError where somebody has to be asked and nobody can be."""
+    auth = settings.auth
+    said = auth.auth_user_pass
+    incomplete = said is not None and None in (said.username, said.password)
+    for word, asked, remedy in (
+        ("auth-user-pass", incomplete, ", or name a file with user name and password"),
+        ("static-challenge", auth.static_challenge is not None, ""),
+    ):
+        if asked and not can_be_asked():
+            message = f"is asked at a terminal, and there is none; start it in one, with twistd -n{remedy}"
+            raise ConfigError(message, file=settings.source, option=word)
+    return Login(reactor, said, auth.static_challenge, nocache=auth.auth_nocache, retry=auth.auth_retry)
 
 
 def _build_manhole(settings: Settings, reactor: Any, state: State | None, namespace: dict[str, object]) -> Any:

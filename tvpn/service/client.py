@@ -17,6 +17,7 @@ from tvpn.hub.client import Backoff, ClientHub
 from tvpn.hub.event import ChallengeAsked, Changed, Connected, Disconnected, HubEvent
 from tvpn.hub.pushed import Tunnel
 from tvpn.net.clock import now
+from tvpn.net.person import Unanswered
 from tvpn.net.pump import Pump
 from tvpn.plane.userspace import Userspace
 from tvpn.service.attachment import Attachment
@@ -81,7 +82,11 @@ class ClientService(Service):
         self.pump.stir()
 
     def _connect_failed(self, failure: Any) -> None:
-        if not self.running:
+        if not self.running or failure.check(CancelledError):
+            # A question that was withdrawn has another in its place, or needs no answer any more.
+            return
+        if failure.check(Unanswered):
+            fail(self._reactor, failure.getErrorMessage())
             return
         if failure.check(TvpnError):
             self._tell(CallFailed(failure.getErrorMessage()))
@@ -138,7 +143,7 @@ class ClientService(Service):
             self.attachment.lose()
             if event.challenge is not None:
                 ensureDeferred(self._meet(event.challenge)).addErrback(self._stay_silent)
-            elif event.retry:
+            elif event.retry or (event.refused and self._login.refused()):
                 self._try_again(event.wait)
             else:
                 fail(self._reactor, f"gave up: {event.reason}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from tvpn.net.terminal import has_terminal
 from tvpn.pki.revocation import RevocationFile
 from tvpn.pki.state import State
 from tvpn.plane.verbs import PeerSpec
+from tvpn.service.passphrase import own_credentials, unlocked
 from tvpn.session.negotiation import Formats, own_peer_info
 from tvpn.session.peer import Terms
 from tvpn.session.renegotiation import Limits
@@ -120,12 +122,9 @@ def terms_of(
         # As stock: a server's keys live up to 10 % shorter, so that not all clients renegotiate at once.
         shortest = control.reneg_sec * 9 // 10 if server else control.reneg_sec
     limits = Limits(control.reneg_sec, shortest, control.hand_window, control.tran_window)
-    username, password = _credentials(settings)
     formats = _formats(settings)
     return Terms(
         context=context,
-        username=username,
-        password=password,
         options=encode_options_string(
             server, data.cipher, data.auth, settings.tunnel.tun_mtu, frames=formats.framing != "none"
         ),
@@ -137,11 +136,22 @@ def terms_of(
         tokens=tokens,
         requirements=_requirements(settings, server),
         refuse_revoked=revocations_of(settings),
-        peer_info={} if server else own_peer_info(data.data_ciphers, __version__, can_be_asked=has_terminal()),
+        peer_info={} if server else _peer_info(settings),
         limits=limits,
         longest_timeout=control.tls_timeout,
         max_packet_size=control.max_packet_size,
     )
+
+
+def _peer_info(settings: Settings) -> dict[str, str]:
+    """What our client says of itself: as stock, more of it with push-peer-info."""
+    everything = settings.control.push_peer_info
+    told = own_peer_info(settings.data.data_ciphers, __version__, can_be_asked=has_terminal())
+    if everything:
+        told["IV_SSL"] = SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode()
+        told["IV_PLAT_VER"] = platform.release()
+    told.update({each.name: each.value for each in settings.control.setenv if each.is_told(everything=everything)})
+    return told
 
 
 def _formats(settings: Settings) -> Formats:
@@ -152,12 +162,6 @@ def _formats(settings: Settings) -> Formats:
     if data.compress in ("swap", "stub-v2"):
         framing = data.compress
     return Formats(data.data_ciphers, data.data_ciphers_fallback, data.auth, framing, migrates)
-
-
-def _credentials(settings: Settings) -> tuple[str, str]:
-    """User name and password of a client, empty without."""
-    said = settings.auth.auth_user_pass
-    return ("", "") if said is None else (said.username or "", said.password or "")
 
 
 def _requirements(settings: Settings, server: bool) -> Requirements:
@@ -187,17 +191,19 @@ def revocations_of(settings: Settings) -> RevocationFile | None:
 
 def context_of(settings: Settings, state: State | None) -> SSL.Context:
     tls = settings.tls
-    if state is not None:
-        authority, certificate = state.authority.certificate_pem, state.server_certificate_pem
-        credentials = Credentials(authority, certificate, state.server_key_pem)
-    else:
-        own = ("", "") if tls.cert is None or tls.key is None else (tls.cert.text, tls.key.text)
-        credentials = Credentials("" if tls.ca is None else tls.ca.text, *own)
     strength = Strength(
         tls.tls_version_min, tls.tls_version_max, tls.tls_cipher, tls.tls_ciphersuites, tls.tls_cert_profile
     )
-    try:
+
+    def attempt(passphrase: str | None) -> SSL.Context:
+        if state is None:
+            return build_context(own_credentials(settings, passphrase), strength, tls.verify_client_cert)
+        authority, certificate = state.authority.certificate_pem, state.server_certificate_pem
+        credentials = Credentials(authority, certificate, state.server_key_pem)
         return build_context(credentials, strength, tls.verify_client_cert)
+
+    try:
+        return unlocked(settings, attempt)
     except ValueError as error:
         raise ConfigError(str(error), file=settings.source) from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tvpn.crypto.certificate import Identity
 from tvpn.crypto.statickey import TLSCryptV2ClientKey
 from tvpn.crypto.tls import TLS
@@ -136,7 +138,7 @@ class ClientSession(Session):
             self._events.append(TokenRefused())
         asked = challenge.text if challenge is not None else refusal.reason
         retry = refusal.temporary or (bool(self._token) and challenge is None)
-        self._events.append(Ended(f"the server refused us: {asked}", retry, refusal.wait, challenge))
+        self._events.append(Ended(f"the server refused us: {asked}", retry, refusal.wait, challenge, refused=True))
         self._become(self._life.left, now)
 
     def _receive_information(self, text: str) -> None:
@@ -200,6 +202,8 @@ class ClientSession(Session):
                 given = decode_base64(value) or ""
                 username = given if 0 < len(given.encode()) < LONGEST_CREDENTIAL else username
         if token:
+            # From now on the token is shown, at new keys, too.
+            self.terms = replace(self.terms, password="")
             self._token = TokenGiven(token, username)
             self._events.append(self._token)
 

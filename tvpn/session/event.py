@@ -129,13 +129,15 @@ class PageWanted:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The session carries data no longer. It may still linger to retransmit its last words. ``wait``: who tries again
-    waits at least so many seconds; ``challenge``: the next connection's password has to answer it.
+    waits at least so many seconds; ``challenge``: the next connection's password has to answer it; ``refused``: the
+    server does not take who we say we are.
     """
 
     reason: str
     retry: bool = True
     wait: int = 0
     challenge: Challenge | None = None
+    refused: bool = False
 
 
 Event = (

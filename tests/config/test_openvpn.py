@@ -268,7 +268,7 @@ class Refusing(ConfigCase):
             ("compress lz4", "write stub or stub-v2"),
             ("fragment 20", "68"),
             ("allow-compression yes", "write no"),
-            ("tls-version-min 1.0", "write 1.2"),
+            ("tls-version-max 1.0", "write 1.2"),
             ("shaper 1000", "later release"),
             ("server 10.8.0.0 255.255.255.0 nopool", "nopool"),
             ("cipher none", "never sends data in clear"),

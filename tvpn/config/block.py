@@ -17,7 +17,7 @@ PROXY_LOGIN = "http-proxy-user-pass"
 OWN = ("http-proxy", PROXY_LOGIN, "socks-proxy", "connect-timeout", "server-poll-timeout")
 #: Words that hold for every connection here, and so must not differ between the blocks.
 _COMMON = ("tls-auth", "tls-crypt", "tls-crypt-v2", "key-direction", "mssfix", "tun-mtu", "fragment", "connect-retry")
-_PASSED_ON = ("nobind", "lport", "local", "http-proxy-option")
+_PASSED_ON = ("lport", "local", "http-proxy-option")
 Lines = Callable[[Given], list[Given]]
 
 
@@ -94,7 +94,7 @@ def _read(block: _Block, givens: list[Given]) -> list[Given]:
             block.common[given.word] = given
         elif given.word in _PASSED_ON or foreign is not None:
             passed_on.append(given)
-        elif not _settle(block.settled, given):
+        elif given.word != "nobind" and not _settle(block.settled, given):
             raise given.error("cannot differ by connection here; write it once, outside of <connection>")
     return passed_on
 

@@ -103,11 +103,13 @@ def _check_passwords(made: Draft, role: Role) -> None:
 def _check_identity(made: Draft, role: Role) -> None:
     given = [name for name in ("ca", "cert", "key") if made.has("tls", name)]
     bundle = made.first_of("tls", "pkcs12")
-    own = made.first_of("tls", "cert", "key", "extra_certs")
+    own = made.first_of("tls", "cert", "key")
     if bundle is not None and own is not None:
         raise own.error(f"is in the file of line {bundle.line} (pkcs12) already; delete one of the two")
     if bundle is not None:
         given = ["ca", "cert", "key"]
+    if made.has("tls", "extra_certs") and "cert" not in given:
+        raise made.place("tls", "extra_certs").error("goes with a certificate, and there is none; add cert")
     random = made.values["tunnel"].get("server_ipv6") == "auto"
     if role == "server" and given and random:
         raise made.place("tunnel", "server_ipv6").error(
@@ -240,7 +242,11 @@ def _warn(made: Draft, role: Role) -> None:
     if made.values["tls"].get("dh", "none") != "none":
         made.warn(made.place("tls", "dh"), "ignored: the key exchange is always ECDHE")
     pinned = made.has("tls", "peer_fingerprint")
-    if role == "client" and not pinned and not made.has("tls", "remote_cert_tls"):
+    oldest = made.first_of("tls", "tls_version_min")
+    if oldest is not None and oldest.arguments[0] in ("1.0", "1.1"):
+        made.warn(oldest, "taken as 1.2: older versions of TLS are broken and not spoken (RFC 8996)")
+    told = ("remote_cert_tls", "ns_cert_type", "remote_cert_eku", "verify_x509_name")
+    if role == "client" and not pinned and made.first_of("tls", *told) is None:
         made.warn(
             made.first_of("tls", "ca", "pkcs12") or made.place("transport", "remote"),
             "any client of this CA may pose as the server; add remote-cert-tls server",
@@ -258,8 +264,5 @@ def _warn_of_cipher(made: Draft) -> None:
     named = data.get("cipher")
     if named is None or named in (*data.get("data_ciphers", AEAD), data.get("data_ciphers_fallback")):
         return
-    remedy = f"add data-ciphers {':'.join((*AEAD, named))}" if named in DATA_CIPHERS else "the server has to be renewed"
-    made.warn(
-        made.place("data", "cipher"),
-        f"{named} is not used for data, which servers since 2.4 do not need; if this one does, {remedy}",
-    )
+    remedy = f"add data-ciphers {':'.join((*AEAD, named))}" if named in DATA_CIPHERS else "it has to be renewed"
+    made.warn(made.place("data", "cipher"), f"{named} is for servers before 2.4 alone; if this is one, {remedy}")

@@ -25,6 +25,7 @@ _IGNORED = {
     "script-security up up-delay up-restart down down-pre route-up route-pre-down ipchange": "tvpn runs no scripts",
     "bind bind-dev mtu-disc mtu-test link-mtu tun-mtu-extra tun-mtu-max fast-io txqueuelen socket-flags mark "
     "tcp-queue-limit tcp-nodelay bcast-buffers hash-size": "tvpn sizes sockets and packets by itself",
+    "passtos": "what packets in the tunnel are marked with is not told outside",
     "sndbuf rcvbuf": "tvpn asks for 1 MiB each",
     "float": "a server follows its clients by itself, a client stays with the address it has called",
     "multihome": "tvpn always answers from the address that was called",
@@ -60,7 +61,7 @@ _REFUSED = {
     "server-ipv6 or the server's push; delete the line",
     "server-bridge": "bridging is layer 2 (tap), which tvpn does not carry; use server",
     "client-nat": "addresses in the tunnel are not rewritten; delete the line",
-    "shaper passtos": "it arrives in a later release; delete the line",
+    "shaper": "it arrives in a later release; delete the line",
     "management management-client management-hold management-query-passwords management-client-auth "
     "management-log-cache management-up-down": "the management interface arrives in a later release; delete the line",
     "chroot setcon": "use systemd's RootDirectory= and the like; delete the line",

@@ -81,9 +81,11 @@ def mssfix(given: Given) -> int:
 
 
 def tls_version_min(given: Given) -> Literal["1.2", "1.3"]:
-    """``1.2`` or ``1.3``, OpenVPN's ``or-highest`` allowed behind it."""
+    """``1.2`` or ``1.3``, OpenVPN's ``or-highest`` allowed behind it; what allows older ones still means 1.2."""
     if len(given.arguments) == 2 and given.arguments[1] == "or-highest":
         given = given.meaning(given.arguments[0])
+    if given.arguments in (("1.0",), ("1.1",)):
+        return "1.2"
     return tls_version_max(given)
 
 

@@ -23,13 +23,15 @@ def own_credentials(settings: Settings, passphrase: str | None) -> Credentials:
     """What the file says of certificate, key and CAs; raises ValueError with a sentence, LockedKey among them."""
     tls = settings.tls
     ca = "" if tls.ca is None else tls.ca.text
+    extra = "" if tls.extra_certs is None else f"\n{tls.extra_certs.text}"
     if tls.pkcs12 is not None:
         bundle = open_bundle(_bundle_bytes(tls.pkcs12), passphrase)
         # With a ca of its own, what else the bundle holds is the way to it.
-        return Credentials(ca, bundle.certificate + bundle.ca, bundle.key) if ca else bundle
-    own = ("", "") if tls.cert is None or tls.key is None else (tls.cert.text, tls.key.text)
-    extra = "" if tls.extra_certs is None or not own[0] else f"\n{tls.extra_certs.text}"
-    return Credentials(ca, own[0] + extra, own[1], passphrase)
+        way = bundle.ca if ca else ""
+        return Credentials(ca or bundle.ca, bundle.certificate + way + extra, bundle.key)
+    if tls.cert is None or tls.key is None:
+        return Credentials(ca, "", "")
+    return Credentials(ca, tls.cert.text + extra, tls.key.text, passphrase)
 
 
 def unlocked(settings: Settings, attempt: Callable[[str | None], Opened]) -> Opened:

@@ -18,6 +18,7 @@ from tvpn.errors import ConfigError
 
 CLIENT = "[transport]\nremote = a\n[tls]\nca = ca.crt\ncert = own.crt\nkey = own.key\nremote-cert-tls = server\n"
 SHIPPED = Path(__file__).parents[2] / "etc" / "server.ini"
+SHIPPED_CLIENT = SHIPPED.with_name("client.ini")
 
 
 class Loading(ConfigCase):
@@ -45,6 +46,42 @@ class Loading(ConfigCase):
         self.assertEqual(settings.control.key_direction, 0)
         self.assertEqual(settings.push.lines[-1], "route 192.168.10.0 255.255.255.0")
         self.assertEqual(settings.manhole.authorized_keys, self.folder / "authorized_keys")
+
+    def test_the_shipped_client_file_is_a_complete_client(self) -> None:
+        """It loads without a warning beside the papers it names, and its values are the defaults where it says so."""
+        for name in ("ca.crt", "client.crt", "client.key", "tls-crypt-v2.key"):
+            self.write(name, PEM)
+        settings = self.load(SHIPPED_CLIENT.read_text(), "client.ini")
+        self.assertEqual((settings.role, settings.warnings, settings.own_lines), ("client", (), ()))
+        called = [(each.host, each.port, each.protocol, each.timeout) for each in settings.remotes]
+        self.assertEqual(called, [("vpn.example.org", 1194, "udp", 30), ("vpn.example.org", 443, "tcp", 30)])
+
+    def test_every_commented_word_of_the_client_file_is_right_too(self) -> None:
+        """With the ``#`` off it means what the comment says; what excludes another word is tried without that."""
+        for name in ("ca.crt", "client.crt", "client.key", "tls-crypt-v2.key", "ta.key", "client.p12"):
+            self.write(name, PEM)
+        for name in ("proxy.txt", "login.txt"):
+            self.write(name, "alice\nhidden\n")
+        lines = SHIPPED_CLIENT.read_text().split("\n")
+        text = "\n".join(line for line in lines if not line.startswith(("tls-crypt-v2 =", "    vpn.", "remote =")))
+        words = ("http-proxy", "redirect-gateway", "route", "dhcp-option", "pull-filter", "    accept", "    ignore",
+                 "verify-x509-name", "tls-auth", "setenv", "auth-user-pass")  # fmt: skip
+        chosen = tuple(f"# {word}" for word in words)
+        lines = [line[2:] if line.startswith(chosen) else line for line in text.split("\n")]
+        settings = self.load("\n".join(lines).replace("[transport]", "[transport]\nremote = a 443 tcp"), "client.ini")
+        own = ("redirect-gateway def1 ipv6", "route 192.168.10.0 255.255.255.0", "dhcp-option DNS 192.168.10.53")
+        self.assertEqual(settings.own_lines, own)
+        self.assertEqual([each.action for each in settings.tunnel.pull_filter], ["accept", "ignore"])
+        self.assertTrue(settings.tunnel.route_nopull)
+        assert settings.remotes[0].proxy is not None and settings.auth.auth_user_pass is not None
+        self.assertEqual((settings.remotes[0].proxy.kind, settings.auth.auth_user_pass.username), ("http", "alice"))
+        self.assertEqual(settings.control.key_direction, 1)
+        bundled = "\n".join(line for line in text.split("\n") if not line.startswith(("ca =", "cert =", "key =")))
+        bundled = bundled.replace("# pkcs12", "pkcs12").replace("# socks-proxy", "remote = a\nsocks-proxy")
+        settings = self.load(bundled, "client.ini")
+        self.assertEqual(settings.tls.pkcs12, self.folder / "client.p12")
+        assert settings.remotes[0].proxy is not None
+        self.assertEqual((settings.remotes[0].proxy.kind, settings.remotes[0].proxy.port), ("socks", 1080))
 
     def test_the_content_decides_and_not_the_name(self) -> None:
         """An ini file may be called .conf, and an OpenVPN file .ini."""

@@ -18,8 +18,10 @@ OTHERS = {
     "blowfish": ("key-method",),
     "pfsense-bundle": ("ncp-disable",),
     "provider-prefix": ("keysize",),
-    "windows-gui": ("ip-win32", "tap-sleep", "dhcp-", "show-net-up", "win-sys", "pause-exit", "service"),
-}
+    "windows-gui": (
+        "ip-win32", "tap-sleep", "dhcp-", "register-dns", "show-net-up", "win-sys", "pause-exit", "service",
+    ),
+}  # fmt: skip
 
 
 class ProfileTests(SynchronousTestCase):

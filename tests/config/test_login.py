@@ -68,6 +68,37 @@ class LoginWords(ConfigCase):
         self.assert_refused(CLIENT + "auth-user-pass login\ncert ca.crt\n", "stands without key", "c.ovpn")
         self.assert_refused(CLIENT.replace("ca ca.crt\n", "") + "auth-user-pass login\n", "ca.*is missing", "c.ovpn")
 
+    def test_user_and_password(self) -> None:
+        """A file, a block or nothing; what is missing is asked for, a name that is missing in a file is a mistake."""
+        for words, text, expected in (
+            ("auth-user-pass", "", (None, None)),
+            ("auth-user-pass given", "alice\nright\n", ("alice", "right")),
+            ("auth-user-pass given", "alice\r\nright pass \r\nmore\r\n", ("alice", "right pass ")),
+            ("auth-user-pass given", "alice", ("alice", None)),
+            ("auth-user-pass given", "alice\n\n", ("alice", None)),
+        ):
+            self.write("given", text)
+            said = self.load(f"{CLIENT}{words}\n", "c.ovpn").auth.auth_user_pass
+            self.assertEqual(said and (said.username, said.password), expected, text)
+        for text in ("\nright\n", "a" * 128 + "\nright\n", "alice\n" + "a" * 128):
+            self.write("given", text)
+            self.assert_refused(f"{CLIENT}auth-user-pass given\n", "auth-user-pass: (needs|has|reads)", "c.ovpn")
+        self.write("given", "alice\nright\n", 0o644)
+        warnings = self.load(f"{CLIENT}auth-user-pass given\n", "c.ovpn").warnings
+        self.assertIn("given is readable by others; chmod 600 it", warnings[0])
+
+    def test_papers_in_one_file(self) -> None:
+        """pkcs12 instead of cert and key, with or without a ca beside it; extra-certs needs a certificate."""
+        self.write("all.p12", "x")
+        start = "client\nremote a\nremote-cert-tls server\npkcs12 all.p12\n"
+        self.assertEqual(self.load(start, "c.ovpn").tls.pkcs12, self.folder / "all.p12")
+        self.assertIsNotNone(self.load(start + "ca ca.crt\n", "c.ovpn").tls.ca)
+        self.assert_refused(start + "key ca.crt\n", "in the file of line 4", "c.ovpn")
+        self.assert_refused(start.replace("all", "none"), "does not exist", "c.ovpn")
+        extra = "auth-user-pass login\nextra-certs ca.crt\n"
+        self.assert_refused(CLIENT + extra, "goes with a certificate", "c.ovpn")
+        self.load(f"{CLIENT}cert ca.crt\nkey ca.crt\n{extra}", "c.ovpn")
+
     def test_server_words(self) -> None:
         """A client that has them says something else than it means."""
         for line in ("connect-freq 1 10", "auth-gen-token", "username-as-common-name", "verify-client-cert none"):

@@ -34,6 +34,37 @@ class Pushing(ConfigCase):
         ):
             self.refused(SERVER + f"[push]\n{line}\n", 4, "push", part)
 
+    def test_own_lines(self) -> None:
+        """A client's own file says them as words; they are checked by the same rules, and keep the file's order."""
+        self.identity()
+        head = "client\nremote a\nca ca.crt\ncert own.crt\nkey own.key\nremote-cert-tls server\n"
+        lines = "dhcp-option DNS 192.0.2.53\nroute 10.7.0.0/16 default 5\nredirect-gateway\nroute-ipv6 fd00::/64\n"
+        expected = ("dhcp-option DNS 192.0.2.53", "route 10.7.0.0 255.255.0.0 default 5", "redirect-gateway",
+                    "route-ipv6 fd00::/64")  # fmt: skip
+        self.assertEqual(self.load(head + lines, "a.ovpn").own_lines, expected)
+        for line, part in (
+            ("redirect-gateway def2", "has no flag 'def2'"),
+            ("dhcp-option DNS one", "takes one address"),
+            ("block-ipv6 yes", "for example: block-ipv6"),
+            ("route-metric x", "write a number"),
+            ('dhcp-option DOMAIN "a\x1bb"', "has a control character"),
+        ):
+            self.refused(f"{head}{line}\n", 7, line.split()[0], part, name="a.ovpn")
+        ini = "[transport]\nremote = a\n[tls]\nca = ca.crt\ncert = own.crt\nkey = own.key\nremote-cert-tls = server\n"
+        text = f"{ini}[tunnel]\nblock-ipv6 = yes\ndhcp-option =\n  DNS 192.0.2.1\n  DNS 192.0.2.2\n"
+        own = ("block-ipv6", "dhcp-option DNS 192.0.2.1", "dhcp-option DNS 192.0.2.2")
+        self.assertEqual(self.load(text).own_lines, own)
+
+    def test_filters(self) -> None:
+        """Three actions, and a text that keeps its blanks."""
+        self.identity()
+        head = "client\nremote a\nca ca.crt\ncert own.crt\nkey own.key\nremote-cert-tls server\n"
+        settings = self.load(head + 'pull-filter accept "route "\npull-filter reject ""\n', "a.ovpn")
+        filters = (pushable.PullFilter("accept", "route "), pushable.PullFilter("reject", ""))
+        self.assertEqual(settings.tunnel.pull_filter, filters)
+        for line in ("pull-filter drop route", "pull-filter ignore", "pull-filter ignore route 10.0.0.0"):
+            self.refused(f"{head}{line}\n", 7, "pull-filter", "takes accept, ignore or reject", name="a.ovpn")
+
     def test_an_option_has_at_most_255_bytes(self) -> None:
         """255 pass, 256 do not; bytes and not letters count."""
         fits = "echo " + "x" * (pushable.MAX_BYTES - 5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -67,7 +66,7 @@ def _bundle_bytes(said: Material | Path) -> bytes:
     if isinstance(said, Material):
         try:
             return base64.b64decode("".join(said.text.split()), validate=True)
-        except binascii.Error:
+        except ValueError:
             raise ValueError("pkcs12: is not in base64, as it must be in a block") from None
     try:
         return said.read_bytes()

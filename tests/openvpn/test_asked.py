@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.corpus import PASSPHRASE, locked_key
 from tests.lab import BIN, Program, skip_unless_possible, two_hosts
-from tests.openvpn.peers import Case, Ends
+from tests.openvpn.peers import INNER_V4, Case, Ends
 
 RIGHT = '[ "$(cat "$1")" = "alice\nright" ]\n'
 
@@ -65,13 +65,19 @@ class TerminalTests(AskedCase):
 
     def test_forgotten(self) -> None:
         """auth-nocache: a connection that is made anew asks anew."""
-        ends = self.serve("auth-user-pass", "auth-nocache", "ping 1", "ping-restart 3")
+        ends = self.serve("auth-user-pass", "auth-nocache", server_lines=("keepalive 1 3",))
         client = self.join(ends.client_config(), "alice", "right", "alice", "right")
         client.wait_for("connected: device", 20)
         self.server.stop()
         ends.serve_stock()
-        client.wait_for("connected: device", 30, 2)
-        self.assertEqual(client.output.count("Username: alice"), 2)
+        client.wait_for("Username: alice", 20, 2)
+        client.wait_for("Password: ", 20, 2)
+        for _ in range(20):
+            if self.lab.ping("client", INNER_V4, 1):
+                break
+        else:
+            self.fail(client.output)
+        self.assertEqual((self.lab.folder / "book").read_text().count("asked"), 2)
 
     def test_passphrase(self) -> None:
         """A locked key is opened at the start; a wrong answer is asked again."""

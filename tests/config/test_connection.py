@@ -60,12 +60,26 @@ class ConnectionTests(ConfigCase):
             ("socks-proxy", 1, "takes a host"),
             ("socks-proxy a/b", 1, "has no host"),
             ("http-proxy p 1\nsocks-proxy p 1", 2, "keep one of the two"),
-            ("http-proxy-option KEEP 1", 1, "has no such option"),
+            ("http-proxy-option KEEP 1", 1, "takes VERSION 1.0 or 1.1"),
+            ("http-proxy-option VERSION 2", 1, "takes VERSION 1.0 or 1.1"),
+            ('http-proxy-option CUSTOM-HEADER "a b" c', 1, "can have letters"),
+            ('http-proxy-option AGENT "a\x07"', 1, "can have letters"),
             ("proto-force sctp", 1, "write udp or tcp"),
             ("connect-timeout 0", 1, "write a number from 1"),
         ):
             word = lines.split("\n")[at - 1].split()[0]
             self.refused(f"{START}{lines}\nremote a\n", LINES + at, word, part, name="a.ovpn")
+
+    def test_options(self) -> None:
+        """Version and header fields for all proxies of HTTP, or those of a block for its own."""
+        text = 'http-proxy p 1\nhttp-proxy-option VERSION 1.0\nhttp-proxy-option CUSTOM-HEADER "X-A: b"\n'
+        found = Proxy("http", "p", 1, version="1.0", headers=(("X-A", "b"),))
+        self.assertEqual(self.proxies(f"{text}remote a\n"), [found])
+        own = BLOCK.format("http-proxy-option AGENT us")
+        self.assertEqual(self.proxies(text + own + BLOCK.format("")),
+                         [Proxy("http", "p", 1, headers=(("User-Agent", "us"),)), found])  # fmt: skip
+        self.assertEqual(self.proxies("http-proxy-option AGENT us\nsocks-proxy p 1\nremote a\n"),
+                         [Proxy("socks", "p", 1)])  # fmt: skip
 
     def test_udp(self) -> None:
         """An HTTP proxy carries TCP alone; SOCKS carries both."""

@@ -20,9 +20,9 @@ ACCEPTED = {
     "access-server-current": "sndbuf rcvbuf a-word-of-tomorrow",
     "blowfish": "key-method cipher",
     "connect-cloud": "persist-tun block-ipv4 setenv cipher",
-    "connections": "explicit-exit-notify float http-proxy-option",
+    "connections": "explicit-exit-notify float",
     "connections-keyed": "",
-    "http-proxy": "http-proxy-retry http-proxy-timeout http-proxy-option",
+    "http-proxy": "http-proxy-retry http-proxy-timeout",
     "kill-switch": "allow-pull-fqdn",
     "mikrotik": "persist-key persist-tun route-method route-delay",
     "opnsense": "persist-tun persist-key lport",
@@ -117,7 +117,9 @@ class Meanings(CorpusCase):
         settings = self.profile("connections")
         one, two, three = settings.remotes
         self.assertEqual(one, Remote("one.example.org", 1194, 0, "udp", None, 5))
-        self.assertEqual((two.proxy, two.timeout), (Proxy("http", "proxy.example.net", 8080, None, True), 30))
+        agent = (("User-Agent", "Mozilla/5.0"),)
+        proxy = Proxy("http", "proxy.example.net", 8080, None, True, headers=agent)
+        self.assertEqual((two.proxy, two.timeout), (proxy, 30))
         assert three.proxy is not None and three.proxy.credentials is not None
         self.assertEqual((three.port, three.family, three.protocol, three.timeout), (993, 6, "tcp", 30))
         self.assertEqual((three.proxy.kind, three.proxy.host, three.proxy.port), ("socks", "192.0.2.7", 1080))

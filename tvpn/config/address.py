@@ -34,13 +34,18 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy on the way to a server; ``ask``: user name and password are asked for once it wants them."""
+    """A proxy on the way to a server; ``ask``: user name and password are asked for once it wants them.
+
+    ``version`` and ``headers`` are HTTP's: its version and further header fields.
+    """
 
     kind: Literal["http", "socks"]
     host: str
     port: int
     credentials: Material | None = field(default=None, repr=False)
     ask: bool = False
+    version: str = "1.1"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,11 @@ class Remote:
     protocol: Literal["udp", "tcp"] = "udp"
     proxy: Proxy | None = None
     timeout: int | None = None
+
+    @property
+    def called(self) -> tuple[str, int]:
+        """Host and port of whom this machine itself talks to: the proxy's, where there is one."""
+        return (self.host, self.port) if self.proxy is None else (self.proxy.host, self.proxy.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from tvpn.config.given import Given
 
 #: Words that a remote may have for itself.
 PROXY_LOGIN = "http-proxy-user-pass"
-OWN = ("http-proxy", PROXY_LOGIN, "socks-proxy", "connect-timeout", "server-poll-timeout")
+PROXY_OPTION = "http-proxy-option"
+OWN = ("http-proxy", PROXY_LOGIN, PROXY_OPTION, "socks-proxy", "connect-timeout", "server-poll-timeout")
 #: Words that hold for every connection here, and so must not differ between the blocks.
 _COMMON = ("tls-auth", "tls-crypt", "tls-crypt-v2", "key-direction", "mssfix", "tun-mtu", "fragment", "connect-retry")
-_PASSED_ON = ("lport", "local", "http-proxy-option")
+_PASSED_ON = ("lport", "local")
 Lines = Callable[[Given], list[Given]]
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from tvpn.config import proxy, value
 from tvpn.config.address import DEFAULT_PORT, Protocol, Proxy, Remote
-from tvpn.config.block import PROXY_LOGIN
+from tvpn.config.block import PROXY_LOGIN, PROXY_OPTION
 from tvpn.config.draft import Draft
 from tvpn.config.given import Given
 from tvpn.config.material import material
@@ -35,8 +35,6 @@ def fold_remotes(made: Draft) -> None:
     own = made.first_of("transport", "lport", "local")
     if own is not None:
         made.warn(own, "ignored: a client takes any own address and port")
-    for given in made.places.get(("transport", "http_proxy_option"), ()):
-        made.warn(given, f"{given.arguments[0]} ignored: the proxy is told no more than it needs")
 
 
 def _forced(made: Draft, remotes: tuple[Remote, ...]) -> tuple[Remote, ...]:
@@ -79,9 +77,18 @@ def _proxy(made: Draft, given: Given, remote: Remote) -> Proxy | None:
     login = own.get(PROXY_LOGIN) or _default(made, given, "http_proxy_user_pass")
     if found.kind == "http" and login is not None:
         found = replace(found, credentials=_parsed(login, material), ask=False)
+    for option in _proxy_options(made, given) if found.kind == "http" else ():
+        found = replace(found, version=option.version or found.version, headers=(*found.headers, *option.headers))
     if found.credentials is not None and len(found.credentials.text.split("\n")) < 2:
         raise lines[0].error("needs a user name and a password, a line each; add what is missing")
     return found
+
+
+def _proxy_options(made: Draft, remote: Given) -> list[proxy.HTTPOption]:
+    own = [given for given in remote.beside if given.word == PROXY_OPTION]
+    outside = made.places.get(("transport", "http_proxy_option"), [])
+    above = [given for given in outside if not remote.block or given.line < remote.block]
+    return [_parsed(given, proxy.http_option) for given in own or above]
 
 
 def _parsed(given: Given, parse: Callable[[Given], Parsed]) -> Parsed:

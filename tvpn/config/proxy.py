@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Literal, NamedTuple
 
 from tvpn.config.address import Proxy, host, port
 from tvpn.config.given import Given
@@ -12,6 +13,14 @@ SOCKS_PORT = 1080
 #: What may stand where the file with user name and password does: they are asked for then.
 _ASKED = ("auto", "auto-nct", "stdin")
 _METHODS = ("none", "basic")
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+class HTTPOption(NamedTuple):
+    """What is said to an HTTP proxy beside the request: a version, or header fields."""
+
+    version: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def http(given: Given) -> Proxy:
@@ -32,11 +41,22 @@ def socks(given: Given) -> Proxy:
     return _proxy(given, "socks", where, given.arguments[2:3])
 
 
-def http_option(given: Given) -> str:
-    """``VERSION``, ``AGENT`` or ``CUSTOM-HEADER``, whatever stands behind it."""
-    if given.arguments[:1] not in (("VERSION",), ("AGENT",), ("CUSTOM-HEADER",)):
-        raise ValueError("has no such option; write VERSION, AGENT or CUSTOM-HEADER, or delete the line")
-    return given.arguments[0]
+def http_option(given: Given) -> HTTPOption:
+    """``VERSION 1.0|1.1``, ``AGENT TEXT``, ``CUSTOM-HEADER NAME VALUE`` or ``CUSTOM-HEADER "NAME: VALUE"``."""
+    match given.arguments:
+        case ("VERSION", "1.0" | "1.1" as version):
+            return HTTPOption(version)
+        case ("AGENT", value):
+            name = "User-Agent"
+        case ("CUSTOM-HEADER", name, value):
+            pass
+        case ("CUSTOM-HEADER", line):
+            name, _, value = line.partition(":")
+        case _:
+            raise ValueError("takes VERSION 1.0 or 1.1, AGENT TEXT, or CUSTOM-HEADER NAME VALUE; correct or delete it")
+    if _FIELD_NAME.fullmatch(name) is None or not value.isascii() or not value.isprintable():
+        raise ValueError("can have letters, digits and dashes in a name and printable ASCII as a value; correct it")
+    return HTTPOption(headers=((name, value.strip()),))
 
 
 def _proxy(given: Given, kind: Literal["http", "socks"], where: str, login: tuple[str, ...]) -> Proxy:

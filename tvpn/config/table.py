@@ -86,7 +86,9 @@ class Transport:
     http_proxy_user_pass: Material | None = option(
         material, None, "user name and password for http-proxy, a line each"
     )
-    http_proxy_option: tuple[str, ...] = options(proxy.http_option, "ignored: the proxy is told no more than it needs")
+    http_proxy_option: tuple[proxy.HTTPOption, ...] = options(
+        proxy.http_option, "what http-proxy is told too: VERSION, AGENT or CUSTOM-HEADER NAME VALUE"
+    )
     socks_proxy: Proxy | None = option(
         proxy.socks, None, "call through this SOCKS 5 proxy: HOST [PORT [FILE with user name and password]]"
     )

@@ -17,6 +17,7 @@ from tvpn.config.table import ENTRIES
 from tvpn.errors import ConfigError
 
 CLIENT = "[transport]\nremote = a\n[tls]\nca = ca.crt\ncert = own.crt\nkey = own.key\nremote-cert-tls = server\n"
+OVPN = "client\nremote a\nauth-user-pass\npeer-fingerprint " + ":".join(["0a"] * 32) + "\n"
 SHIPPED = Path(__file__).parents[2] / "etc" / "server.ini"
 SHIPPED_CLIENT = SHIPPED.with_name("client.ini")
 
@@ -111,7 +112,11 @@ class Loading(ConfigCase):
     @tuned(deadline=None, max_examples=300)
     @given(
         some.text(),
-        some.sampled_from(("", "[push]\n", "[tunnel]\n", "<ca>\n", "server ", "remote ", "push ", "keepalive ")),
+        some.sampled_from((
+            "", "[push]\n", "[tunnel]\n", "<ca>\n", "server ", "remote ", "push ", "keepalive ",
+            "<connection>\nremote ", "http-proxy ", "http-proxy-option ", "setenv ", "pull-filter ", f"{OVPN}route ", f"{OVPN}dhcp-option ",
+            f"{OVPN}redirect-gateway ", "client\n<auth-user-pass>\n",
+        )),
     )
     def test_no_text_escapes_as_another_error(self, text: str, start: str) -> None:
         """Whatever stands in the file, it is settings or a ConfigError."""

@@ -6,15 +6,17 @@ import socket
 from typing import Any
 from unittest import mock
 
-from twisted.internet.defer import Deferred, execute
+from twisted.internet.defer import CancelledError, Deferred, execute
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tvpn.config.address import Remote
+from tvpn.config.login import UserPass
 from tvpn.errors import TvpnError
 from tvpn.hub.client import Backoff
 from tvpn.hub.event import Connected, Disconnected
 from tvpn.hub.pushed import Tunnel
+from tvpn.net.person import Unanswered
 from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.service import attachment, caller, client
@@ -116,6 +118,36 @@ class RemoteTests(ServiceCase):
         with mock.patch.object(attachment, "open_tun", side_effect=error):
             self.service._follow(Connected(Tunnel()))
         self.assertEqual(self.failed, ["there is no /dev/net/tun"])
+
+
+class LoginTests(ServiceCase):
+    """Who we say we are, and a server that does not take it."""
+
+    def test_refused(self) -> None:
+        """auth-retry decides whether a refusal is the end; without a user name there is nothing to try again."""
+        refusal = Disconnected("the server refused us: no", False, refused=True)
+        for retry, again in (("none", 0), ("nointeract", 1), ("interact", 1)):
+            self.setUp()
+            login = Login(self.reactor, UserPass("alice", "right"), retry=retry)  # type: ignore[arg-type]
+            self.service._login = login
+            self.service.startService()
+            self.service._follow(refusal)
+            self.assertEqual(len(self.reactor.getDelayedCalls()), again, retry)
+            self.assertEqual(self.failed, [] if again else ["gave up: the server refused us: no"])
+
+    def test_nobody(self) -> None:
+        """Where nobody can be asked, or nobody answers, the client ends with the sentence and asks no more."""
+        self.service._login = mock.Mock()
+        self.service._login.credentials.side_effect = Unanswered("nobody is there")
+        self.service.startService()
+        self.assertEqual((self.failed, self.reactor.getDelayedCalls()), (["nobody is there"], []))
+
+    def test_withdrawn(self) -> None:
+        """A question that gave way to another starts no further attempt."""
+        self.service._login = mock.Mock()
+        self.service._login.credentials.side_effect = CancelledError
+        self.service.startService()
+        self.assertEqual((self.failed, self.reactor.getDelayedCalls(), self.called()), ([], [], []))
 
 
 class StopTests(ServiceCase):

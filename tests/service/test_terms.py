@@ -63,3 +63,23 @@ class RequirementTests(BuildCase):
         """verify-hash is about the issuer and about nobody else."""
         wanted = self.requirements(f"{self.identity()}verify-hash = {':'.join(['ab'] * 32)} SHA256\n")
         self.assertEqual((wanted.issuer_fingerprints, wanted.fingerprints), ((b"\xab" * 32,), ()))
+
+
+class PeerInfoTests(BuildCase):
+    """What our client says of itself."""
+
+    def told(self, lines: str) -> dict[str, str]:
+        text = "[transport]\nremote = a\n" + self.identity("client") + "remote-cert-tls = server\n[control]\n"
+        return dict(terms_of(self.load(text + lines), SSL.Context, server=False).peer_info)
+
+    def test_names(self) -> None:
+        """UV names are told with push-peer-info alone; IV_GUI_VER always; nothing else of setenv ever."""
+        lines = "setenv =\n  UV_DEVICE laptop\n  IV_GUI_VER gui_1\n  IV_PROTO 0\n  PATH /bin\n"
+        plain, more = self.told(lines), self.told(f"{lines}push-peer-info = yes\n")
+        self.assertEqual((plain["IV_GUI_VER"], plain.get("UV_DEVICE")), ("gui_1", None))
+        self.assertNotIn("IV_SSL", plain)
+        self.assertEqual((more["IV_GUI_VER"], more["UV_DEVICE"]), ("gui_1", "laptop"))
+        self.assertTrue(more["IV_SSL"].startswith("OpenSSL") and more["IV_PLAT_VER"])
+        self.assertEqual(plain["IV_PROTO"], more["IV_PROTO"])
+        self.assertNotEqual(plain["IV_PROTO"], "0")
+        self.assertFalse({"PATH", "IV_HWADDR"} & {*plain, *more})

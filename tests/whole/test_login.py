@@ -132,6 +132,14 @@ class TokenTests(SynchronousTestCase):
         self.assertTrue(world.run(5, world.connected(client)))
         return client
 
+    def test_password_let_go(self) -> None:
+        """With a token the session keeps no password; without one it needs it at each new key."""
+        for tokens, kept in ((RULES, ""), (None, "right")):
+            world = World(options(tokens=tokens))
+            client = world.client()
+            world.run(5, world.connected(client))
+            self.assertEqual(client.hub.session.terms.password, kept)
+
     def test_stands_in(self) -> None:
         """The password is shown once; every renegotiation shows the newest token of the same login."""
         world = World(options(tokens=RULES))

@@ -113,9 +113,9 @@ class Loading(ConfigCase):
     @given(
         some.text(),
         some.sampled_from((
-            "", "[push]\n", "[tunnel]\n", "<ca>\n", "server ", "remote ", "push ", "keepalive ",
-            "<connection>\nremote ", "http-proxy ", "http-proxy-option ", "setenv ", "pull-filter ", f"{OVPN}route ", f"{OVPN}dhcp-option ",
-            f"{OVPN}redirect-gateway ", "client\n<auth-user-pass>\n",
+            "", "[push]\n", "[tunnel]\n", "<ca>\n", "server ", "remote ", "push ", "keepalive ", "http-proxy ",
+            "<connection>\nremote ", "http-proxy-option ", "setenv ", "pull-filter ", f"{OVPN}route ",
+            f"{OVPN}dhcp-option ", f"{OVPN}redirect-gateway ", "client\n<auth-user-pass>\n",
         )),
     )
     def test_no_text_escapes_as_another_error(self, text: str, start: str) -> None:

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.hub.test_pull import VECTORS, filters
 from tests.lab import Program, skip_unless_possible, two_hosts
-from tests.openvpn.peers import Case, Ends
+from tests.openvpn.peers import INNER_V4, Case, Ends
 from tvpn.errors import PeerError
 from tvpn.hub.pull import PullRules
 from tvpn.wire.message import PushReply
@@ -74,3 +74,40 @@ class FilterTests(SynchronousTestCase):
         first = client.output.split("process restarting")[0]
         self.assertEqual(re.findall(r"Pushed option rejected by filter: '(.*?)'", first), rejected, first)
         self.assertEqual(re.findall(r"Pushed option removed by filter: '(.*?)'", first), removed, first)
+
+
+class OwnTests(SynchronousTestCase):
+    """Our client at a stock server."""
+
+    skip = skip_unless_possible("openvpn", "ping")
+
+    def test_routes(self) -> None:
+        """Own routes are set beside what filters leave; with route-nopull they are all there are."""
+        with two_hosts() as lab:
+            push = ('push "route 10.55.0.0 255.255.0.0"', 'push "route 10.56.0.0 255.255.0.0"')
+            Ends(lab, Case(server_lines=push)).serve_stock()
+            for lines, there, missing in (
+                ((), ("10.55.0.0/16", "10.56.0.0/16"), ("10.57.0.0/16",)),
+                (("route 10.57.0.0 255.255.0.0", 'pull-filter ignore "route 10.56."'),
+                 ("10.55.0.0/16", "10.57.0.0/16"), ("10.56.0.0/16",)),
+                (("route 10.57.0.0 255.255.0.0", "route-nopull"), ("10.57.0.0/16",), ("10.55.0.0/16", "10.56.0.0/16")),
+                (("route 10.57.0.0 255.255.0.0", "route-noexec"), (), ("10.55.0.0/16", "10.56.0.0/16", "10.57.0.0/16")),
+            ):  # fmt: skip
+                client = Ends(lab, Case(client_lines=lines)).join()
+                routes = lab.ip("client", "route")
+                for network in there:
+                    self.assertIn(f"{network} ", routes, lines)
+                for network in missing:
+                    self.assertNotIn(network, routes, lines)
+                self.assertEqual(lab.ping("client", INNER_V4, 2), 2, client.output)
+                client.stop()
+
+    def test_rejected(self) -> None:
+        """A rejected option ends the connection, and the client calls again."""
+        with two_hosts() as lab:
+            Ends(lab, Case()).serve_stock()
+            config = Ends(lab, Case(client_lines=('pull-filter reject "route-gateway"',))).client_config()
+            client = lab.twistd("client", config)
+            client.wait_for("disconnected: the server pushed 'route-gateway 10.99.0.1', which pull-filter rejects")
+            client.wait_for("next try")
+            self.assertNotIn("connected: device", client.output)

@@ -8,19 +8,15 @@ from pathlib import Path
 
 from tvpn.config import address, pushable, word
 from tvpn.config.address import Route
+from tvpn.config.advice import advise
 from tvpn.config.draft import Draft
 from tvpn.config.fold import Role
 from tvpn.config.given import Given
 from tvpn.config.reach import is_private
 from tvpn.config.side import check_side
-from tvpn.config.value import AEAD, DATA_CIPHERS
 from tvpn.errors import ConfigError
 
 _WRAPPINGS = ("tls_auth", "tls_crypt", "tls_crypt_v2")
-_SECRETS = (
-    ("tls", "key"), ("tls", "askpass"), ("auth", "auth_user_pass"), ("auth", "auth_gen_token_secret"),
-    *(("control", name) for name in _WRAPPINGS),
-)  # fmt: skip
 
 
 def check(made: Draft, role: Role, source: Path) -> None:
@@ -38,7 +34,7 @@ def check(made: Draft, role: Role, source: Path) -> None:
     _check_device(made)
     _check_routes(made, role)
     _check_manhole(made)
-    _warn(made, role)
+    advise(made, role)
 
 
 def _check_server(made: Draft, source: Path) -> None:
@@ -227,42 +223,3 @@ def _check_manhole(made: Draft) -> None:
         raise given.error(f"lets others reach the prompt; {remedy}, or add `expose = yes` if that is meant")
     if "authorized_keys" not in manhole:
         raise given.error("lets nobody in, since keys alone open it; add authorized-keys = FILE")
-
-
-def _warn(made: Draft, role: Role) -> None:
-    if made.has("auth", "auth_gen_token") and made.has("tls", "cert") and not made.has("auth", "auth_gen_token_secret"):
-        made.warn(
-            made.place("auth", "auth_gen_token"),
-            "tokens end with this process, since with a cert of your own no key is kept; name auth-gen-token-secret",
-        )
-    for section, name in _SECRETS:
-        material = made.values[section].get(name)
-        if material is not None and material.mode is not None and material.mode & 0o077:
-            made.warn(made.place(section, name), f"{material.origin} is readable by others; chmod 600 it")
-    if made.values["tls"].get("dh", "none") != "none":
-        made.warn(made.place("tls", "dh"), "ignored: the key exchange is always ECDHE")
-    pinned = made.has("tls", "peer_fingerprint")
-    oldest = made.first_of("tls", "tls_version_min")
-    if oldest is not None and oldest.arguments[0] in ("1.0", "1.1"):
-        made.warn(oldest, "taken as 1.2: older versions of TLS are broken and not spoken (RFC 8996)")
-    told = ("remote_cert_tls", "ns_cert_type", "remote_cert_eku", "verify_x509_name")
-    if role == "client" and not pinned and made.first_of("tls", *told) is None:
-        made.warn(
-            made.first_of("tls", "ca", "pkcs12") or made.place("transport", "remote"),
-            "any client of this CA may pose as the server; add remote-cert-tls server",
-        )
-    if role == "client":
-        _warn_of_cipher(made)
-    fallback = made.first_of("data", "data_ciphers_fallback")
-    if fallback is not None and made.values["data"]["data_ciphers_fallback"] not in DATA_CIPHERS:
-        made.warn(fallback, f"has no effect: the ciphers for data are {', '.join(DATA_CIPHERS)}")
-
-
-def _warn_of_cipher(made: Draft) -> None:
-    """OpenVPN before 2.4 took the one of ``cipher``; whoever negotiates does not look at it."""
-    data = made.values["data"]
-    named = data.get("cipher")
-    if named is None or named in (*data.get("data_ciphers", AEAD), data.get("data_ciphers_fallback")):
-        return
-    remedy = f"add data-ciphers {':'.join((*AEAD, named))}" if named in DATA_CIPHERS else "it has to be renewed"
-    made.warn(made.place("data", "cipher"), f"{named} is for servers before 2.4 alone; if this is one, {remedy}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.config.scene import ConfigCase
-from tvpn.config.address import Remote
+from tvpn.config.address import Own, Remote
 
 START = "client\nca ca.crt\ncert own.crt\nkey own.key\nremote-cert-tls server\n"
 LINES = START.count("\n")
@@ -47,10 +47,42 @@ class BlockTests(ConfigCase):
 
     def test_what_differs(self) -> None:
         """Where it cannot, the line that differs is named; a block that is silent differs, too."""
-        text = START + block("remote a", "mssfix 1300")
+        text = START + block("remote a", "tun-mtu 1300")
         said = "in every <connection>"
-        self.refused(text + block("remote b", "mssfix 1400"), LINES + 7, "mssfix", said, name="a.ovpn")
-        self.refused(text + block("remote b"), LINES + 3, "mssfix", said, name="a.ovpn")
+        self.refused(text + block("remote b", "tun-mtu 1400"), LINES + 7, "tun-mtu", said, name="a.ovpn")
+        self.refused(text + block("remote b"), LINES + 3, "tun-mtu", said, name="a.ovpn")
+
+    def own(self, text: str) -> list[Own | None]:
+        return [remote.own for remote in self.remotes(text)]
+
+    def test_sizes_of_their_own(self) -> None:
+        """mssfix and fragment may differ; who says nothing has what stands outside, and fragment sets mssfix."""
+        self.assertEqual(self.own(block("remote a", "mssfix 1300") + block("remote b")),
+                         [Own(None, None, None, None, 0, 1300), None])  # fmt: skip
+        text = "mssfix 1400\n" + block("remote a", "fragment 1200") + block("remote b", "fragment 1100", "mssfix 0")
+        sizes = [(own.fragment, own.mssfix) for own in self.own(text) if own is not None]
+        self.assertEqual(sizes, [(1200, 1400), (1100, 0)])
+        text = block("remote a", "fragment 1200") + block("remote b")
+        self.assertEqual(self.own(text), [Own(None, None, None, None, 1200, 1228), None])
+
+    def test_keys_of_their_own(self) -> None:
+        """A key in a block stands in for the wrapping outside; directions go with it."""
+        self.write("other.key", "well hidden")
+        text = "tls-auth ta.key 0\n" + block("remote a") + block("remote b", "tls-crypt other.key")
+        usual, other = self.own(text)
+        assert usual is None and other is not None and other.tls_crypt is not None
+        self.assertEqual((other.tls_auth, other.tls_crypt.text), (None, "well hidden"))
+        text = "key-direction 1\n" + block("remote a", "tls-auth ta.key") + block("remote b", "tls-auth ta.key 0")
+        one, two = self.own(text)
+        assert one is not None and two is not None
+        self.assertEqual((one.key_direction, two.key_direction), (1, 0))
+        self.assertNotIn("well hidden", repr(other))
+        both = block("remote a", "tls-auth ta.key", "tls-crypt ta.key") + block("remote b")
+        self.refused(START + both, LINES + 4, "tls-crypt", "cannot stand beside tls-auth", name="a.ovpn")
+        unsigned = "auth none\n" + block("remote a", "tls-auth ta.key") + block("remote b")
+        self.refused(START + unsigned, LINES + 4, "tls-auth", "write auth SHA256", name="a.ovpn")
+        missing = block("remote a", "tls-crypt none.key") + block("remote b")
+        self.refused(START + missing, LINES + 3, "tls-crypt", "cannot read", name="a.ovpn")
 
     def test_fragment(self) -> None:
         """A TCP connection is never cut: it needs no such word and may have none."""

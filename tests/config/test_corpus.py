@@ -11,8 +11,10 @@ from tvpn.config.login import UserPass
 from tvpn.config.pushable import PullFilter
 from tvpn.config.settings import Settings, load
 from tvpn.config.variable import Variable
+from tvpn.crypto.wrap import TLSAuth, TLSCrypt
 from tvpn.errors import ConfigError
 from tvpn.service.build import check, pull_rules
+from tvpn.service.terms import variants
 
 #: The words that each is warned of, in the order in which that is said.
 ACCEPTED = {
@@ -21,6 +23,7 @@ ACCEPTED = {
     "blowfish": "key-method cipher",
     "connect-cloud": "persist-tun block-ipv4 setenv cipher",
     "connections": "explicit-exit-notify float",
+    "connections-differ": "",
     "connections-keyed": "",
     "http-proxy": "http-proxy-retry http-proxy-timeout",
     "kill-switch": "allow-pull-fqdn",
@@ -47,7 +50,6 @@ ACCEPTED = {
 REFUSED = {
     "blowfish-only": (5, "data-ciphers", "cannot use 'BF-CBC'; the ciphers for data are AES-256-GCM, "),
     "compressed": (4, "compress", "cannot be 'lz4-v2', since nothing is compressed here; write stub or stub-v2"),
-    "connections-differ": (29, "tls-auth", "is not the same in every <connection>; write it once, outside"),
     "ethernet": (2, "dev", "is layer 2 (tap), which tvpn does not carry; use dev tun"),
     "http-proxy-ntlm": (5, "http-proxy", "cannot log in by ntlm, which gives the password away; write basic"),
     "http-proxy-udp": (3, "http-proxy", "carries TCP alone, and vpn.example.org is called by UDP; write: proto tcp"),
@@ -126,6 +128,18 @@ class Meanings(CorpusCase):
         self.assertEqual(three.proxy.credentials.text, "alice\nwell hidden\n")
         self.assertEqual(settings.tunnel.mssfix, 1400)
         self.assertIsNotNone(self.profile("connections-keyed").control.tls_crypt)
+
+    def test_keys_of_their_own(self) -> None:
+        """One connection with tls-crypt, the other with tls-auth in its direction; nothing is common to both."""
+        settings = self.profile("connections-differ")
+        one, two = (remote.own for remote in settings.remotes)
+        assert one is not None and two is not None
+        self.assertEqual((one.tls_crypt is None, one.tls_auth), (False, None))
+        self.assertEqual((two.tls_auth is None, two.tls_crypt, two.key_direction), (False, None, 1))
+        self.assertEqual((settings.control.tls_crypt, settings.control.tls_auth), (None, None))
+        wrapped = variants(settings)
+        self.assertIsInstance(wrapped[one].keys.wrapping, TLSCrypt)
+        self.assertIsInstance(wrapped[two].keys.wrapping, TLSAuth)
 
     def test_http_proxy(self) -> None:
         """User name and password for the proxy come from a block of their own, and no repr shows them."""

@@ -144,13 +144,11 @@ class Clients(ConfigCase):
         )
         self.assertEqual(settings.remotes, (Remote("a", 7), Remote("b", 8, 6), Remote("c", 7, 0, "tcp")))
 
-    def test_a_key_cannot_differ_by_connection(self) -> None:
-        """It would be lost otherwise; the line in the block is named. The same in each block is one for all."""
+    def test_words_in_a_connection(self) -> None:
+        """A key that all connections have is one for all; a word that is no connection's is refused at its line."""
         self.identity()
         text = "client\n<connection>\nremote a\ntls-crypt ta.key\n</connection>\n"
         self.assertIsNotNone(self.load(text + IDENTITY, "a.ovpn").control.tls_crypt)
-        other = "<connection>\nremote b\n</connection>\n"
-        self.refused(text + other, 4, "tls-crypt", "is not the same in every <connection>", name="a.ovpn")
         text = text.replace("tls-crypt ta.key", "verb 3")
         self.refused(text, 4, "verb", "outside of <connection>", name="a.ovpn")
 

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.config.test_corpus import ACCEPTED
 from tests.corpus import PASSPHRASE, unpack
-from tests.lab import skip_unless_possible
+from tests.lab import skip_unless_possible, two_hosts
+from tests.openvpn.peers import INNER_V4, SERVER_V4, STATIC_KEY, Case, Ends
 
 #: Words of other versions and systems that 2.6 on Linux does not know.
 OTHERS = {
@@ -55,3 +56,27 @@ class ProfileTests(SynchronousTestCase):
                 said = self.verdict(path)
             self.assertIn("hold release", said, f"{name}: {said}")
             self.assertNotIn(PASSPHRASE, said)
+
+
+class ConnectionTests(SynchronousTestCase):
+    """Our client with connections that have keys of their own."""
+
+    skip = skip_unless_possible("openvpn", "ping")
+
+    def test_keys(self) -> None:
+        """Each connection is wrapped in its own way: either comes first, and either server lets us in."""
+        key = STATIC_KEY.text.strip()
+        blocks = {
+            "tls-auth": f"<connection>\nremote {SERVER_V4} 1194\nkey-direction 1\n<tls-auth>\n{key}\n</tls-auth>\n"
+            "</connection>\n",
+            "tls-crypt": f"<connection>\nremote {SERVER_V4} 1194\n<tls-crypt>\n{key}\n</tls-crypt>\n</connection>\n",
+        }
+        for first, second in (("tls-auth", "tls-crypt"), ("tls-crypt", "tls-auth")):
+            with two_hosts() as lab:
+                protection = "tls-auth-directed" if first == "tls-auth" else first
+                Ends(lab, Case(protection)).serve_stock()
+                config = Ends(lab, Case("none", client_lines=("auth SHA256",))).client_config()
+                config.write_text(config.read_text() + blocks[first] + blocks[second])
+                client = lab.twistd("client", config)
+                client.wait_for("connected: device", 20)
+                self.assertEqual(lab.ping("client", INNER_V4, 2), 2, client.output)

@@ -49,10 +49,23 @@ class Proxy:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What a connection has that differs from the others: how its control packets are wrapped, and sizes."""
+
+    tls_auth: Material | None
+    tls_crypt: Material | None
+    tls_crypt_v2: Material | None
+    key_direction: Literal[0, 1] | None
+    fragment: int
+    mssfix: int
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
     """A host to call or to be called at; family 0 takes what the name resolves to, port 0 what is listened at.
 
-    ``timeout``: seconds for a server there to answer, None where the file does not say.
+    ``timeout``: seconds for a server there to answer, None where the file does not say; ``own``: None where everything
+    is as the settings have it for all.
     """
 
     host: str
@@ -61,6 +74,7 @@ class Remote:
     protocol: Literal["udp", "tcp"] = "udp"
     proxy: Proxy | None = None
     timeout: int | None = None
+    own: Own | None = None
 
     @property
     def called(self) -> tuple[str, int]:

@@ -12,12 +12,15 @@ from dataclasses import dataclass, field, replace
 from tvpn.config.foreign import FOREIGN
 from tvpn.config.given import Given
 
-#: Words that a remote may have for itself.
 PROXY_LOGIN = "http-proxy-user-pass"
 PROXY_OPTION = "http-proxy-option"
-OWN = ("http-proxy", PROXY_LOGIN, PROXY_OPTION, "socks-proxy", "connect-timeout", "server-poll-timeout")
+WRAPPINGS = ("tls-auth", "tls-crypt", "tls-crypt-v2")
+#: Words that a remote may have for itself.
+_OWN = ("http-proxy", PROXY_LOGIN, PROXY_OPTION, "socks-proxy", "connect-timeout", "server-poll-timeout")
+#: Words that are one for all where all blocks agree, and a remote's own otherwise.
+VARIABLE = (*WRAPPINGS, "key-direction", "mssfix", "fragment")
 #: Words that hold for every connection here, and so must not differ between the blocks.
-_COMMON = ("tls-auth", "tls-crypt", "tls-crypt-v2", "key-direction", "mssfix", "tun-mtu", "fragment", "connect-retry")
+_COMMON = ("tun-mtu", "connect-retry")
 _PASSED_ON = ("lport", "local")
 Lines = Callable[[Given], list[Given]]
 
@@ -55,22 +58,20 @@ def connections(givens: list[Given], lines: Lines) -> list[Given]:
     """
     if not any(given.word == "connection" for given in givens):
         return givens
-    found: list[Given] = []
+    found: list[Given | _Block] = []
     outside: dict[str, Given] = {}
-    blocks: list[_Block] = []
     settled = {"proto": "udp", "port": ""}
     for given in givens:
         if given.word == "connection" and given.inline is not None:
             block = _Block(given, settled=dict(settled))
-            found += _read(block, lines(given))
-            found.append(block.resolved())
-            blocks.append(block)
+            found += [*_read(block, lines(given)), block]
         elif given.word != "remote":
             found.append(given)
             _settle(settled, given)
-            if given.word in _COMMON:
+            if given.word in (*_COMMON, *VARIABLE):
                 outside[given.word] = given
-    return [*found, *_raised(blocks, outside)]
+    raised = _raised([each for each in found if isinstance(each, _Block)], outside)
+    return [*(each.resolved() if isinstance(each, _Block) else each for each in found), *raised]
 
 
 def _settle(settled: dict[str, str], given: Given) -> bool:
@@ -89,9 +90,9 @@ def _read(block: _Block, givens: list[Given]) -> list[Given]:
             if block.remote is not None:
                 raise given.error("is the second in this block; write a <connection> for each")
             block.remote = given
-        elif given.word in OWN:
+        elif given.word in _OWN:
             block.own.append(given)
-        elif given.word in _COMMON:
+        elif given.word in (*_COMMON, *VARIABLE):
             block.common[given.word] = given
         elif given.word in _PASSED_ON or foreign is not None:
             passed_on.append(given)
@@ -101,18 +102,21 @@ def _read(block: _Block, givens: list[Given]) -> list[Given]:
 
 
 def _raised(blocks: list[_Block], outside: dict[str, Given]) -> list[Given]:
-    """The words that stand in blocks and hold for all of them."""
+    """The words that stand in blocks and hold for all of them; where they differ, each block keeps its own."""
     raised: list[Given] = []
-    for word in _COMMON:
+    for word in (*_COMMON, *VARIABLE):
         # A stream is never cut.
         concerned = [block for block in blocks if word != "fragment" or not block.is_stream]
         given = [block.common.get(word, outside.get(word)) for block in concerned]
         first = given[0] if given else None
-        for block, each in zip(concerned, given, strict=True):
-            if not _same(first, each):
-                differs = each or first or block.given
-                raise differs.error("is not the same in every <connection>; write it once, outside, for all of them")
-        if first is not None and first is not outside.get(word):
+        differing = [each or first or block.given for block, each in zip(concerned, given, strict=True)
+                     if not _same(first, each)]  # fmt: skip
+        if differing and word in _COMMON:
+            raise differing[0].error("is not the same in every <connection>; write it once, outside, for all of them")
+        if differing:
+            for block in concerned:
+                block.own += [block.common[word]] if word in block.common else []
+        elif first is not None and first is not outside.get(word):
             raised.append(first)
     return raised
 

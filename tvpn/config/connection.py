@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from tvpn.config import proxy, value
 from tvpn.config.address import DEFAULT_PORT, Protocol, Proxy, Remote
@@ -12,9 +10,9 @@ from tvpn.config.block import PROXY_LOGIN, PROXY_OPTION
 from tvpn.config.draft import Draft
 from tvpn.config.given import Given
 from tvpn.config.material import material
+from tvpn.config.own import own_of
 from tvpn.config.table import DAY
 
-Parsed = TypeVar("Parsed")
 _TIMEOUTS = ("connect-timeout", "server-poll-timeout")
 
 
@@ -30,7 +28,8 @@ def fold_remotes(made: Draft) -> None:
         if len(given.arguments) < 3:
             protocol = default
         remote = replace(remote, port=remote.port or where, family=protocol.family, protocol=protocol.name)
-        remotes.append(replace(remote, proxy=_proxy(made, given, remote), timeout=_timeout(made, given)))
+        remote = replace(remote, proxy=_proxy(made, given, remote), timeout=_timeout(made, given))
+        remotes.append(replace(remote, own=own_of(made, given)))
     transport["remote"] = _forced(made, tuple(remotes))
     own = made.first_of("transport", "lport", "local")
     if own is not None:
@@ -54,7 +53,7 @@ def _default(made: Draft, remote: Given, field: str) -> Given | None:
 def _timeout(made: Draft, remote: Given) -> int | None:
     own = [given for given in remote.beside if given.word in _TIMEOUTS]
     if own:
-        return _parsed(own[-1], value.number(1, DAY))
+        return own[-1].parsed(value.number(1, DAY))
     given = _default(made, remote, "connect_timeout")
     return None if given is None else made.values["transport"]["connect_timeout"]
 
@@ -71,12 +70,12 @@ def _proxy(made: Draft, given: Given, remote: Remote) -> Proxy | None:
         return None
     if len(lines) == 2:
         raise lines[1].error("cannot stand beside http-proxy; keep one of the two")
-    found = _parsed(lines[0], proxy.http if lines[0].word == "http-proxy" else proxy.socks)
+    found = lines[0].parsed(proxy.http if lines[0].word == "http-proxy" else proxy.socks)
     if found.kind == "http" and remote.protocol == "udp":
         raise lines[0].error(f"carries TCP alone, and {remote.host} is called by UDP; write: proto tcp")
     login = own.get(PROXY_LOGIN) or _default(made, given, "http_proxy_user_pass")
     if found.kind == "http" and login is not None:
-        found = replace(found, credentials=_parsed(login, material), ask=False)
+        found = replace(found, credentials=login.parsed(material), ask=False)
     for option in _proxy_options(made, given) if found.kind == "http" else ():
         found = replace(found, version=option.version or found.version, headers=(*found.headers, *option.headers))
     if found.credentials is not None and len(found.credentials.text.split("\n")) < 2:
@@ -88,11 +87,4 @@ def _proxy_options(made: Draft, remote: Given) -> list[proxy.HTTPOption]:
     own = [given for given in remote.beside if given.word == PROXY_OPTION]
     outside = made.places.get(("transport", "http_proxy_option"), [])
     above = [given for given in outside if not remote.block or given.line < remote.block]
-    return [_parsed(given, proxy.http_option) for given in own or above]
-
-
-def _parsed(given: Given, parse: Callable[[Given], Parsed]) -> Parsed:
-    try:
-        return parse(given)
-    except ValueError as error:
-        raise given.error(str(error)) from None
+    return [given.parsed(proxy.http_option) for given in own or above]

@@ -55,10 +55,7 @@ def draft(givens: list[Given]) -> Draft:
 
 
 def _take(made: Draft, entry: Entry, given: Given) -> None:
-    try:
-        value = entry.option.parse(given)
-    except ValueError as error:
-        raise given.error(str(error)) from None
+    value = given.parsed(entry.option.parse)
     key = (entry.section, entry.field)
     section = made.values[entry.section]
     if entry.option.repeats:

@@ -11,6 +11,7 @@ from tvpn.config.address import DEFAULT_PORT, Listen, Protocol
 from tvpn.config.connection import fold_remotes
 from tvpn.config.draft import Draft
 from tvpn.config.given import Given
+from tvpn.config.own import OUTER
 from tvpn.errors import ConfigError
 
 Role = Literal["server", "client"]
@@ -32,8 +33,8 @@ def fold(made: Draft, source: Path, is_ini: bool, environ: Mapping[str, str]) ->
     _fold_certificate_type(made)
     _fold_keepalive(made, role)
     if made.has("data", "fragment") and not made.has("tunnel", "mssfix"):
-        # As stock: segments shall fit one fragment; the outer headers are counted here and not there.
-        made.values["tunnel"]["mssfix"] = made.values["data"]["fragment"] + 28
+        # As stock: segments shall fit one fragment.
+        made.values["tunnel"]["mssfix"] = made.values["data"]["fragment"] + OUTER
     control = made.values["control"]
     if control.get("key_direction") is None:
         control["key_direction"] = control.get("tls_auth_direction")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tvpn.errors import ConfigError
+
+Parsed = TypeVar("Parsed")
 
 
 class Content(NamedTuple):
@@ -52,6 +54,13 @@ class Given:
     def meaning(self, *arguments: str) -> Given:
         """The same option with other arguments, for parsers that judge a part of it."""
         return replace(self, arguments=arguments)
+
+    def parsed(self, parse: Callable[[Given], Parsed]) -> Parsed:
+        """What the parser makes of this option; its ValueError becomes the error of this line."""
+        try:
+            return parse(self)
+        except ValueError as error:
+            raise self.error(str(error)) from None
 
     def error(self, message: str) -> ConfigError:
         """The error that names this option's file, line and word."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
+from tvpn.config.address import Own
 from tvpn.crypto.statickey import StaticKey, TLSCryptV2ClientKey
 from tvpn.crypto.wrap import EARLY_NEGOTIATION_START, Envelope, TLSCrypt, Wrapping
 from tvpn.errors import Drop
@@ -54,6 +57,15 @@ class ClientKeys:
         return Envelope(wrapping, int(wall), EARLY_NEGOTIATION_START + 1), self.tls_crypt_v2.key
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What differs from one connection to the next: how control packets are wrapped, and sizes of datagrams."""
+
+    keys: ClientKeys
+    fragment: int
+    mssfix: int
+
+
 class Backoff:
     """Seconds before the next try: the first value, doubled after each failure up to the last one."""
 
@@ -75,9 +87,11 @@ class ClientHub:
 
     def __init__(
         self, terms: Terms, keys: ClientKeys, plane: Plane, *, spec: PeerSpec, mssfix: int,
-        rules: PullRules = EVERYTHING,
+        rules: PullRules = EVERYTHING, variants: Mapping[Own, Variant] = MappingProxyType({}),
     ) -> None:  # fmt: skip
-        """``spec``: timers and limits where the server pushes none; ``rules``: what is taken of what it pushes."""
+        """``spec``: timers and limits where the server pushes none; ``rules``: what is taken of what it pushes;
+        ``variants``: the connections that have something of their own.
+        """
         self.drops: dict[str, int] = {}
         self.session: ClientSession | None = None
         self.endpoint: Endpoint | None = None
@@ -85,26 +99,28 @@ class ClientHub:
         """Sees what every session shows."""
         # What a filter keeps out, the session does not see either: a token, a cipher.
         self._terms = replace(terms, admits=rules.admits)
-        self._keys = keys
         self._plane = plane
         self._rules = rules
         self._spec = spec
         self._stream = False
         self._token: TokenGiven | None = None
-        self._mssfix = mssfix
+        self._variants = variants
+        self._usual = self._variant = Variant(keys, spec.fragment, mssfix)
         self._events: list[HubEvent] = []
 
     def connect(
-        self, endpoint: Endpoint, now: float, stream: bool = False, credentials: tuple[str, str] | None = None
-    ) -> None:
+        self, endpoint: Endpoint, now: float, stream: bool = False, credentials: tuple[str, str] | None = None,
+        own: Own | None = None,
+    ) -> None:  # fmt: skip
         """Begin a session with the server at this endpoint; ``stream``: on a TCP connection; ``credentials``: user
-        name and password of this connection alone.
+        name and password of this connection alone; ``own``: what else this connection has for itself.
         """
+        self._variant = self._usual if own is None else self._variants[own]
         self._plane.remove(SERVER)
         session_id = self._terms.random(SESSION_ID_SIZE)
         while session_id == NO_SESSION:
             session_id = self._terms.random(SESSION_ID_SIZE)
-        envelope, static_key = self._keys.envelope(self._terms.wall())
+        envelope, static_key = self._variant.keys.envelope(self._terms.wall())
         opening = Opening(session_id, b"", envelope, static_key)
         self.endpoint = endpoint
         self._stream = stream
@@ -113,7 +129,7 @@ class ClientHub:
             terms = replace(terms, username=credentials[0], password=credentials[1])
         if stream:
             terms = replace(terms, options=options_string_on_stream(terms.options, server=False))
-        self.session = ClientSession(terms, opening, now, self._keys.tls_crypt_v2, self._token)
+        self.session = ClientSession(terms, opening, now, self._variant.keys.tls_crypt_v2, self._token)
         self.session.watch = self.watch
 
     def disconnected(self, now: float) -> None:
@@ -209,12 +225,12 @@ class ClientHub:
             is_server=True,
             wire_peer_id=agreement.peer_id,
             framing=agreement.framing,
-            fragment=0 if self._stream else self._spec.fragment,
+            fragment=0 if self._stream else self._variant.fragment,
             ping=ping,
             timeout=timeout,
             is_stream=self._stream,
         )
-        spec = replace(spec, mss=inner_mss(self._mssfix, self.endpoint, spec, agreement))
+        spec = replace(spec, mss=inner_mss(self._variant.mssfix, self.endpoint, spec, agreement))
         self._plane.add(SERVER, self.endpoint, spec, now)
 
     # What goes out

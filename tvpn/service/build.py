@@ -49,6 +49,7 @@ from tvpn.service.terms import (
     server_keys,
     terms_of,
     token_rules,
+    variants,
 )
 from tvpn.store import lease, setting
 from tvpn.store.database import Database, connect, transaction
@@ -90,6 +91,7 @@ def check(settings: Settings) -> None:
         token_rules(settings, None)
     else:
         client_keys(settings)
+        variants(settings)
 
 
 def open_state(settings: Settings) -> State | None:
@@ -214,7 +216,7 @@ def build_client(
     plane = Userspace(Router())
     hub = ClientHub(
         terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix,
-        rules=pull_rules(settings),
+        rules=pull_rules(settings), variants=variants(settings),
     )  # fmt: skip
     remotes = list(settings.remotes)
     if transport.remote_random:

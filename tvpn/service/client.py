@@ -74,7 +74,7 @@ class ClientService(Service):
         self.attachment.routes_changed(destination.address)
         credentials = await self._login.credentials(self.hub.has_token)
         endpoint = await self.caller.open(destination)
-        self.hub.connect(endpoint, now(), remote.protocol == "tcp", credentials)
+        self.hub.connect(endpoint, now(), remote.protocol == "tcp", credentials, own=remote.own)
         self.pump.stir()
 
     def _stream_ended(self) -> None:

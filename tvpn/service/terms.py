@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ from OpenSSL import SSL
 
 from tvpn import __version__
 from tvpn.config import Settings
+from tvpn.config.address import Own
 from tvpn.config.material import Material
 from tvpn.config.table import DAY
 from tvpn.crypto.certificate import Requirements
@@ -22,7 +23,7 @@ from tvpn.crypto.tls import Credentials, Strength, build_context
 from tvpn.crypto.token import TokenRules, TokenSecret
 from tvpn.crypto.wrap import TLSAuth, TLSCrypt, Unwrapped, Wrapping
 from tvpn.errors import ConfigError
-from tvpn.hub.client import ClientKeys
+from tvpn.hub.client import ClientKeys, Variant
 from tvpn.hub.door import ControlKeys
 from tvpn.net.clock import wall
 from tvpn.net.terminal import has_terminal
@@ -80,6 +81,19 @@ def client_keys(settings: Settings) -> ClientKeys:
     if material is not None:
         v2 = _key(settings, "tls-crypt-v2", material, TLSCryptV2ClientKey.from_pem)
     return ClientKeys(wrapping or Unwrapped(), static_key, v2)
+
+
+def variants(settings: Settings) -> dict[Own, Variant]:
+    """The connections that have keys or sizes of their own; raises ConfigError."""
+    found: dict[Own, Variant] = {}
+    for own in (remote.own for remote in settings.remotes):
+        if own is not None:
+            control = replace(
+                settings.control, tls_auth=own.tls_auth, tls_crypt=own.tls_crypt, tls_crypt_v2=own.tls_crypt_v2,
+                key_direction=own.key_direction,
+            )  # fmt: skip
+            found[own] = Variant(client_keys(replace(settings, control=control)), own.fragment, own.mssfix)
+    return found
 
 
 def peer_spec(settings: Settings) -> PeerSpec:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Network
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.simulation import SERVER_PLACE, Connected, Disconnected, Options, World
-from tvpn.hub.client import Backoff
+from tvpn.config.address import Own
+from tvpn.hub.client import Backoff, ClientHub, Variant
 from tvpn.plane.verbs import Endpoint, PeerSpec
 
 
@@ -71,3 +73,26 @@ class ClientTests(SynchronousTestCase):
         self.assertNotEqual(client.hub.session.session_id, former)
         self.assertTrue(world.run(1, lambda: len(client.told(Connected)) == 2))
         self.assertTrue(world.passes(client))
+
+    def test_own(self) -> None:
+        """A connection with sizes of its own has them, the next one without has the usual ones again."""
+        own = Own(None, None, None, None, 1200, 1300)
+        world = World()
+        client = world.client()
+        hub = ClientHub(
+            client.hub._terms, world.client_keys, client.plane, spec=PeerSpec(timeout=120), mssfix=1492,
+            variants={own: Variant(world.client_keys, 1200, 1300)},
+        )  # fmt: skip
+        client.hub = hub
+        sizes = []
+        for each, stream in ((own, False), (None, False), (own, True)):
+            hub.connect(Endpoint("wire", SERVER_PLACE), world.now, stream, own=each)
+            client.flush()
+            with mock.patch.object(client.plane, "add", wraps=client.plane.add) as added:
+                before = len(client.told(Connected))
+                world.run(2, lambda before=before: len(client.told(Connected)) > before)
+            spec = added.call_args.args[2]
+            sizes.append((spec.fragment, spec.mss))
+        self.assertEqual([fragment for fragment, _ in sizes], [1200, 0, 0])
+        # The header of a fragment has four bytes.
+        self.assertEqual(sizes[1][1] - sizes[0][1], 1492 - 1300 + 4)

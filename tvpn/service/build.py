@@ -244,7 +244,7 @@ def build_login(settings: Settings, reactor: Any) -> Login:
         ("static-challenge", auth.static_challenge is not None, ""),
     ):
         if asked and not can_be_asked():
-            message = f"is asked at a terminal, and there is none; start it in one, with twistd -n{remedy}"
+            message = f"is asked at a terminal, and there is none; start it in one (twistd with -n){remedy}"
             raise ConfigError(message, file=settings.source, option=word)
     return Login(reactor, said, auth.static_challenge, nocache=auth.auth_nocache, retry=auth.auth_retry)
 

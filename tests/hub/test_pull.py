@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.whole.simulation import Connected, Disconnected, Node, Options, World
 from tvpn.config.pushable import PullFilter
 from tvpn.errors import PeerError
+from tvpn.hub.event import Changed
 from tvpn.hub.pull import PullRules
 
 PUSHED = (
@@ -141,3 +142,26 @@ class ConnectionTests(SynchronousTestCase):
         [lost] = client.told(Disconnected)
         self.assertIn("'route 10.6.0.0 255.255.0.0', which pull-filter rejects", lost.reason)
         self.assertEqual((lost.retry, client.told(Connected)), (True, []))
+
+    def test_updates(self) -> None:
+        """A change is filtered as the push was, whatever its mark; own lines outlast it, and a rejection ends it."""
+        push = ("route 10.6.0.0 255.255.0.0", "dhcp-option DNS 192.0.2.1")
+        rules = PullRules(("route 10.7.0.0 255.255.0.0",), filters("-route 10.8.", "-dhcp", "!redirect-private"))
+        client = self.connect(rules, *push)
+        server = client.world.server
+
+        def change(*changes: str) -> None:
+            server.hub.push_update(changes, client.world.now)
+            server.flush()
+            client.world.run(1)
+
+        change("?route 10.8.0.0 255.255.0.0", "-?dhcp-option")
+        self.assertEqual([str(route.network) for route in client.told(Changed)[-1].tunnel.routes],
+                         ["10.7.0.0/16", "10.6.0.0/16"])  # fmt: skip
+        change("route 10.8.0.0 255.255.0.0", "route 10.9.0.0 255.255.0.0")
+        self.assertEqual([str(route.network) for route in client.told(Changed)[-1].tunnel.routes],
+                         ["10.7.0.0/16", "10.9.0.0/16"])  # fmt: skip
+        self.assertEqual(client.told(Disconnected), [])
+        change("?redirect-private def1")
+        [lost] = client.told(Disconnected)
+        self.assertIn("which pull-filter rejects", lost.reason)

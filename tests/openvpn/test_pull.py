@@ -82,7 +82,7 @@ class OwnTests(SynchronousTestCase):
     skip = skip_unless_possible("openvpn", "ping")
 
     def test_routes(self) -> None:
-        """Own routes are set beside what filters leave; with route-nopull they are all there are."""
+        """Own lines take effect beside what filters leave; with route-nopull they are all there are."""
         with two_hosts() as lab:
             push = ('push "route 10.55.0.0 255.255.0.0"', 'push "route 10.56.0.0 255.255.0.0"')
             Ends(lab, Case(server_lines=push)).serve_stock()
@@ -91,6 +91,8 @@ class OwnTests(SynchronousTestCase):
                 (("route 10.57.0.0 255.255.0.0", 'pull-filter ignore "route 10.56."'),
                  ("10.55.0.0/16", "10.57.0.0/16"), ("10.56.0.0/16",)),
                 (("route 10.57.0.0 255.255.0.0", "route-nopull"), ("10.57.0.0/16",), ("10.55.0.0/16", "10.56.0.0/16")),
+                (("redirect-gateway def1", "route 10.58.0.0 255.255.0.0 net_gateway", "route-metric 7"),
+                 ("0.0.0.0/1", "128.0.0.0/1"), ("10.58.0.0/16 dev tun",)),
                 (("route 10.57.0.0 255.255.0.0", "route-noexec"), (), ("10.55.0.0/16", "10.56.0.0/16", "10.57.0.0/16")),
             ):  # fmt: skip
                 client = Ends(lab, Case(client_lines=lines)).join()

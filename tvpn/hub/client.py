@@ -103,6 +103,7 @@ class ClientHub:
         self._rules = rules
         self._spec = spec
         self._stream = False
+        self._overhead = 0
         self._token: TokenGiven | None = None
         self._variants = variants
         self._usual = self._variant = Variant(keys, spec.fragment, mssfix)
@@ -110,10 +111,11 @@ class ClientHub:
 
     def connect(
         self, endpoint: Endpoint, now: float, stream: bool = False, credentials: tuple[str, str] | None = None,
-        own: Own | None = None,
+        own: Own | None = None, overhead: int = 0,
     ) -> None:  # fmt: skip
         """Begin a session with the server at this endpoint; ``stream``: on a TCP connection; ``credentials``: user
-        name and password of this connection alone; ``own``: what else this connection has for itself.
+        name and password of this connection alone; ``own``: what else this connection has for itself; ``overhead``:
+        bytes that the link adds to each datagram.
         """
         self._variant = self._usual if own is None else self._variants[own]
         self._plane.remove(SERVER)
@@ -124,6 +126,7 @@ class ClientHub:
         opening = Opening(session_id, b"", envelope, static_key)
         self.endpoint = endpoint
         self._stream = stream
+        self._overhead = overhead
         terms = self._terms
         if credentials is not None:
             terms = replace(terms, username=credentials[0], password=credentials[1])
@@ -230,7 +233,8 @@ class ClientHub:
             timeout=timeout,
             is_stream=self._stream,
         )
-        spec = replace(spec, mss=inner_mss(self._variant.mssfix, self.endpoint, spec, agreement))
+        mss = inner_mss(self._variant.mssfix, self.endpoint, spec, agreement, self._overhead)
+        spec = replace(spec, mss=mss)
         self._plane.add(SERVER, self.endpoint, spec, now)
 
     # What goes out

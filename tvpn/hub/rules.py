@@ -52,11 +52,15 @@ class Verdict:
     config: ClientConfig = field(default_factory=ClientConfig)
 
 
-def inner_mss(mssfix: int, endpoint: Endpoint, spec: PeerSpec, agreement: Agreement) -> int:
-    """The MSS for inner IPv4 that keeps whole outer packets within ``mssfix``, at least 100; 0 when that is 0."""
+def inner_mss(mssfix: int, endpoint: Endpoint, spec: PeerSpec, agreement: Agreement, overhead: int = 0) -> int:
+    """The MSS for inner IPv4 that keeps whole outer packets within ``mssfix``, at least 100; 0 when that is 0.
+
+    ``overhead``: bytes that the link itself adds to each datagram.
+    """
     if not mssfix:
         return 0
     outer = (40 if ":" in str(endpoint.address[0]) else 20) + (_TCP_AND_LENGTH if spec.is_stream else _UDP_HEADER)
+    outer += overhead
     header_size = V1_HEADER_SIZE if spec.wire_peer_id is None else V2_HEADER_SIZE
     room = largest_packet(mssfix - outer, header_size, agreement.cipher, agreement.digest, agreement.epochs)
     frame = FRAME_SIZES[spec.framing] + (HEADER_SIZE if spec.fragment else 0)

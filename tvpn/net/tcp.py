@@ -35,6 +35,7 @@ class TCPLink(Protocol):
     """One connection. ``deliver`` gets batches as from a UDP socket; ``ended`` hears once that it is over."""
 
     _log = Logger()
+    overhead = 0
 
     def __init__(
         self, reactor: IReactorTime, began: Callable[[TCPLink], None],

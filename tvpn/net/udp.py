@@ -83,6 +83,7 @@ class UDPLink:
     """One socket. ``deliver`` gets batches; ``send`` puts a burst on the wire."""
 
     _log = Logger()
+    overhead = 0
 
     def __init__(
         self, sock: socket.socket, reactor: IReactorFDSet, deliver: Callable[[UDPLink, list[Arrival]], None]

@@ -18,7 +18,7 @@ from tvpn.hub.event import ChallengeAsked, Changed, Connected, Disconnected, Hub
 from tvpn.hub.pushed import Tunnel
 from tvpn.net.clock import now
 from tvpn.net.person import Unanswered
-from tvpn.net.pump import Pump
+from tvpn.net.pump import Pump, link_of
 from tvpn.plane.userspace import Userspace
 from tvpn.service.attachment import Attachment
 from tvpn.service.caller import Caller
@@ -26,6 +26,7 @@ from tvpn.service.ending import fail
 from tvpn.service.login import Login
 from tvpn.service.narrator import sentence
 from tvpn.service.progress import CallFailed, Calling, Progress, Waiting
+from tvpn.service.proxies import name_of
 from tvpn.wire.challenge import Challenge
 
 FAREWELL = 1.0
@@ -45,7 +46,7 @@ class ClientService(Service):
         self.hub = hub
         self.plane = plane
         self.pump = Pump(plane, hub, reactor, now, self._follow)
-        self.caller = Caller(reactor, remotes, self.pump.from_network, self._stream_ended)
+        self.caller = Caller(reactor, remotes, self.pump.from_network, self._stream_ended, login.ask)
         self.attachment = attachment
         self.watchers: list[Callable[[Progress], None]] = []
         self._reactor = reactor
@@ -69,12 +70,14 @@ class ClientService(Service):
         if not self.running:
             return
         remote, address = destination.remote, str(destination.address[0])
-        self._tell(Calling(remote.host, address, remote.protocol, remote.port))
+        proxy = "" if remote.proxy is None else name_of(remote.proxy)
+        self._tell(Calling(remote.host, address, remote.protocol, remote.port, proxy))
         self.caller.close()
         self.attachment.routes_changed(destination.address)
         credentials = await self._login.credentials(self.hub.has_token)
         endpoint = await self.caller.open(destination)
-        self.hub.connect(endpoint, now(), remote.protocol == "tcp", credentials, own=remote.own)
+        stream, overhead = remote.protocol == "tcp", link_of(endpoint).overhead
+        self.hub.connect(endpoint, now(), stream, credentials, remote.own, overhead)
         self.pump.stir()
 
     def _stream_ended(self) -> None:

@@ -86,6 +86,8 @@ def sentence(event: Progress) -> str | None:
 
 
 def _calling(event: Calling | CallFailed | Waiting) -> str:
+    if isinstance(event, Calling) and event.proxy:
+        return f"connecting to {event.host}, {event.protocol} port {event.port}, through {event.proxy}"
     if isinstance(event, Calling):
         return f"connecting to {event.address}, {event.protocol} port {event.port}"
     return event.reason if isinstance(event, CallFailed) else f"next try in {event.seconds:g} s"

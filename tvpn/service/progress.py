@@ -12,12 +12,15 @@ from tvpn.hub.event import HubEvent
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """The server at this address is called; ``host`` is the name that the file has for it."""
+    """The server at this address is called; ``host`` is the name that the file has for it. With a ``proxy``, such as
+    ``proxy 192.0.2.9:3128``, the address is the proxy's.
+    """
 
     host: str
     address: str
     protocol: str
     port: int
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,8 @@ class SOCKSDialogue:
         other one is kept past a tunnel.
         """
         packed, port = self._relay
-        own_packed = ip_address(own).packed
-        if port and (not any(packed) or packed.removeprefix(_MAPPED[-12:]) == own_packed):
+        is_own = not any(packed) or packed.removeprefix(_MAPPED[-12:]) == ip_address(own).packed
+        if packed and port and is_own:
             return port
         where = shown(str(ip_address(packed)), port) if packed else "a place of another name"
         raise ProxyError(f"{self.name} takes datagrams at {where} and not at its own address; use it for TCP")

@@ -40,7 +40,7 @@ class JSONTests(SynchronousTestCase):
         events = self.told()
         self.assertTrue(all(event.pop("time") for event in events))
         self.assertEqual(events[0], {"event": "calling", "host": "vpn.example.org", "address": "198.51.100.1",
-                                     "protocol": "udp", "port": 1194})  # fmt: skip
+                                     "protocol": "udp", "port": 1194, "proxy": ""})  # fmt: skip
         self.assertEqual(events[1], {"event": "advanced", "step": "secured"})
         self.assertEqual(events[2], {"event": "connected", "addresses": ["10.9.0.2/24", "fd00:9::2/64"], "mtu": 1400,
                                      "routes": ["0.0.0.0/1", "128.0.0.0/1", "10.55.0.0/16 by net_gateway metric 7"],

@@ -353,3 +353,10 @@ class SegmentSizeTests(SynchronousTestCase):
         ]
         for agreement, spec, mss in table:
             self.assertEqual(inner_mss(1492, place, spec, agreement), mss)
+
+    def test_overhead(self) -> None:
+        """What the link adds to each datagram, as a proxy's header, is room less; 0 still turns it off."""
+        place, agreement = Endpoint("wire", ("192.0.2.1", 1)), Agreement("AES-256-GCM", True, True, True, 3)
+        spec = PeerSpec(wire_peer_id=3)
+        self.assertEqual(inner_mss(1492, place, spec, agreement, 10), 1400 - 10)
+        self.assertEqual(inner_mss(0, place, spec, agreement, 10), 0)

@@ -16,7 +16,6 @@ from tvpn.hub.event import (
     Connected,
     Disconnected,
     HangUp,
-    HubEvent,
     Joined,
     Leased,
     Left,
@@ -26,12 +25,16 @@ from tvpn.hub.event import (
 from tvpn.hub.pushed import Tunnel
 from tvpn.plane.verbs import Endpoint
 from tvpn.service.narrator import clean, is_worth, sentence, where
+from tvpn.service.progress import Calling, Progress
 from tvpn.session.event import VerdictWanted
 
 HERE, THERE = Endpoint("link", ("192.0.2.7", 1194)), Endpoint("link", ("2001:db8::7", 5000, 0, 0))
 WANTED = VerdictWanted(0, Identity("ca", 7, "alice"), "", "secret", {})
 
-SENTENCES: list[tuple[HubEvent, str | None]] = [
+SENTENCES: list[tuple[Progress, str | None]] = [
+    (Calling("vpn.example", "192.0.2.7", "udp", 1194), "connecting to 192.0.2.7, udp port 1194"),
+    (Calling("vpn.example", "192.0.2.9", "tcp", 443, "proxy 192.0.2.9:3128"),
+     "connecting to vpn.example, tcp port 443, through proxy 192.0.2.9:3128"),
     (Joined(1, "alice", HERE, ("10.9.0.2", "fd00:9::2")), "alice joined from 192.0.2.7:1194 as 10.9.0.2, fd00:9::2"),
     (Joined(1, "alice", THERE, ("10.9.0.2",)), "alice joined from [2001:db8::7]:5000 as 10.9.0.2"),
     (Left(1, "alice", HERE, True, "left"), "alice (192.0.2.7:1194) left"),

@@ -64,7 +64,8 @@ class TerminalFace:
             self._status("up")
         said = sentence(progress)
         if isinstance(progress, Calling):
-            shown = f"{progress.host} ({progress.address})" if progress.host != progress.address else progress.host
+            where = progress.proxy or progress.address
+            shown = f"{progress.host} ({where})" if progress.host != where else progress.host
             self._status(f"calling {clean(shown)}, {progress.protocol} port {progress.port}")
         elif isinstance(progress, Waiting):
             self._status(said or "")

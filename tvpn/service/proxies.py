@@ -8,6 +8,7 @@ from typing import Any
 from tvpn.config.address import Proxy, Remote
 from tvpn.net.connect import ConnectDialogue
 from tvpn.net.dialogue import ProxyError, ProxyLogin, shown
+from tvpn.net.person import can_be_asked
 from tvpn.net.proxy import ProxyCall, call_proxy
 from tvpn.net.socks import SOCKSDialogue
 
@@ -34,7 +35,7 @@ class Proxies:
             try:
                 return await self._try(remote, proxy, address, patience, None)
             except ProxyError as error:
-                if not error.wants_login:
+                if not error.wants_login or not can_be_asked():
                     raise
             login = self._typed[proxy] = await self._question(proxy)
         try:

@@ -244,7 +244,7 @@ class ServerResetTests(InsiderTestCase):
             answer = ControlPacket(
                 Opcode.HARD_RESET_SERVER_V2, 0, b"serverid", (0,), session.session_id, 0, payload
             )
-            wrapping = TLSCrypt(client.hub._keys.tls_crypt_v2.key, server=True)
+            wrapping = TLSCrypt(world.client_keys.tls_crypt_v2.key, server=True)
             client.receive(world.server.place, wrapping.wrap(Stamp(1, 1), answer.header, answer.encode_body()))
             self.assertEqual(bool(session.remote_id), understood, payload)
             if not understood:

@@ -1,4 +1,4 @@
-"""The client role: addresses it listens to, backoff, and what it makes of a push."""
+"""The client role: addresses it listens to, and what it makes of a push."""
 
 from __future__ import annotations
 
@@ -10,17 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.simulation import SERVER_PLACE, Connected, Disconnected, Options, World
 from tvpn.config.address import Own
-from tvpn.hub.client import Backoff, ClientHub, Variant
+from tvpn.hub.client import ClientHub, Variant
+from tvpn.hub.event import Moved
 from tvpn.plane.verbs import Endpoint, PeerSpec
-
-
-class BackoffTests(SynchronousTestCase):
-    def test_doubles_up_to_the_longest(self) -> None:
-        """The pause doubles after each failure up to the longest, and begins anew after a success."""
-        backoff = Backoff(1, 300)
-        self.assertEqual([backoff.delay() for _ in range(11)], [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300])
-        backoff.reset()
-        self.assertEqual(backoff.delay(), 1)
 
 
 class ClientTests(SynchronousTestCase):
@@ -96,3 +88,92 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual([fragment for fragment, _ in sizes], [1200, 0, 0])
         # The header of a fragment has four bytes.
         self.assertEqual(sizes[1][1] - sizes[0][1], 1492 - 1300 + 4)
+
+    def test_told_where_to_go(self) -> None:
+        """RESTART says by its flag whether another server is to be called; a refusal may, too."""
+        for text, advance in (
+            ("RESTART", None), ("RESTART,[P]:bye", None), ("RESTART,[N]", True), ("HALT", None),
+            ("AUTH_FAILED,TEMP[advance remote]:full", True), ("AUTH_FAILED,TEMP[advance no]:busy", False),
+        ):  # fmt: skip
+            world = World()
+            client = world.client()
+            world.run(1, world.connected(client))
+            [member] = world.server.hub.roster
+            member.session.send_message(text)
+            world.server.flush()
+            world.run(1)
+            [gone] = client.told(Disconnected)
+            self.assertEqual((gone.advance, gone.silent), (advance, False), text)
+
+    def test_silence(self) -> None:
+        """Who was never answered hears that nothing was heard; who was answered and then no more does not."""
+        for answered in (False, True):
+            number = 0
+
+            def fate(at: int, sender: tuple, datagram: bytes, answered: bool = answered) -> list[float]:
+                nonlocal number
+                number += sender == SERVER_PLACE
+                return [0.0] if answered and number < 2 else []
+
+            world = World(Options(fate=fate))
+            client = world.client()
+            world.run(70)
+            [gone] = client.told(Disconnected)
+            self.assertEqual((gone.silent, gone.retry), (not answered, True))
+
+    def test_lost(self) -> None:
+        """A session that is given up leaves nothing, and the next one begins as any."""
+        world = World()
+        client = world.client()
+        self.assertTrue(client.hub.unanswered)
+        client.hub.lose("no answer", silent=True)
+        client.flush()
+        self.assertEqual(client.told(Disconnected), [Disconnected("no answer", True, silent=True)])
+        self.assertEqual((client.hub.session, client.hub.unanswered, client.hub.deadline()), (None, False, None))
+        client.hub.connect(Endpoint("wire", SERVER_PLACE), world.now)
+        client.flush()
+        self.assertTrue(world.run(1, world.connected(client)))
+
+
+class ProbeTests(SynchronousTestCase):
+    """Our packets come from elsewhere now."""
+
+    def test_followed(self) -> None:
+        """By one probe the server finds us where we are, and what we hear from it tells that it has."""
+        world = World()
+        client = world.client()
+        world.run(3, world.connected(client))
+        world.run(3)
+        self.assertTrue(client.hub.can_be_followed)
+        del world.nodes[client.place]
+        client.place = ("192.0.2.99", 50000)
+        world.nodes[client.place] = client
+        client.hub.probe(world.now)
+        client.flush()
+        self.assertFalse(client.hub.probed)
+        self.assertTrue(world.run(2, lambda: client.hub.probed))
+        self.assertEqual([moved.endpoint.address for moved in world.server.told(Moved)], [client.place])
+        self.assertTrue(world.passes(client))
+        self.assertEqual(client.told(Disconnected), [])
+
+    def test_unanswered(self) -> None:
+        """A server that is gone does not answer."""
+        cut = False
+        world = World(Options(fate=lambda *_: [] if cut else [0.0]))
+        client = world.client()
+        world.run(3, world.connected(client))
+        cut = True
+        client.hub.probe(world.now)
+        client.flush()
+        world.run(3)
+        self.assertFalse(client.hub.probed)
+
+    def test_before(self) -> None:
+        """Before there are keys nobody can follow, and a probe is nothing."""
+        world = World(Options(fate=lambda *_: []))
+        client = world.client()
+        self.assertFalse(client.hub.can_be_followed)
+        sent = len(world.trace)
+        client.hub.probe(world.now)
+        client.flush()
+        self.assertEqual(len(world.trace), sent)

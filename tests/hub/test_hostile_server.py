@@ -19,7 +19,8 @@ from tvpn.wire.message import PUSH_REPLY, PushReply
 #: The words that may change what our client does; everything else a server says leads nowhere.
 ALLOWED = frozenset(
     {"topology", "ifconfig", "ifconfig-ipv6", "route", "route-ipv6", "route-gateway", "redirect-gateway", "tun-mtu",
-     "ping", "ping-restart", "redirect-private", "route-metric", "block-ipv6", "dhcp-option", "dns"}
+     "ping", "ping-restart", "ping-exit", "inactive", "session-timeout", "redirect-private", "route-metric",
+     "block-ipv6", "dhcp-option", "dns"}
 )  # fmt: skip
 WORDS = sorted({entry.word for entry in ENTRIES if entry.option.openvpn} | set(FOREIGN) | set(SYNTAX))
 VALUES = (

@@ -39,7 +39,11 @@ class AllowedTests(SynchronousTestCase):
             ("dns search-domains corp.example", Tunnel(names=Names((), ("corp.example",)))),
             ("tun-mtu 1400", Tunnel(mtu=1400)),
             ("ping 10", Tunnel(ping=10)),
-            ("ping-restart 0", Tunnel(ping_restart=0)),
+            ("ping-restart 0", Tunnel(ping_restart=0, ping_exits=False)),
+            ("ping-exit 30", Tunnel(ping_restart=30, ping_exits=True)),
+            ("inactive 600", Tunnel(inactive=(600, 0))),
+            ("inactive 600 5000", Tunnel(inactive=(600, 5000))),
+            ("session-timeout 3600", Tunnel(session_timeout=3600)),
             ("  ping   10  ", Tunnel(ping=10)),
         ]
         for option, tunnel in table:

@@ -224,7 +224,7 @@ class IsolationTests(SynchronousTestCase):
         self.world.server.hub.disconnect(1, "by the operator", self.world.now)
         self.world.server.flush()
         self.world.run(10)
-        self.assertEqual(self.alice.told(Disconnected)[0].reason, "the server said RESTART: [P]:by the operator")
+        self.assertEqual(self.alice.told(Disconnected)[0].reason, "the server said RESTART: by the operator")
         self.assertEqual(self.bob.told(Disconnected), [])
         self.assertTrue(self.world.passes(self.bob))
         self.world.server.hub.disconnect(99, "nobody", self.world.now)

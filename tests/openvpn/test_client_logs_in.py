@@ -74,7 +74,7 @@ class LoginTests(SynchronousTestCase):
                 client = self.start(ends, "right")
                 if "TEMP" in verdict:
                     client.wait_for("disconnected: the server refused us: the office opens soon", 10)
-                    client.wait_for(r"next try in 2(\.0)? s", 5)
+                    client.wait_for(r"next try in 2(\.\d)? s", 5)
                     self.assert_joins(lab, client, server)
                 else:
                     client.wait_for("gave up: the server refused us: the account is locked", 10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from unittest import mock
@@ -13,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.lab import Lab, skip_unless_possible
 from tvpn.errors import TvpnError
 from tvpn.service import firewall
-from tvpn.service.firewall import Firewall, load, switch_forwarding_on
+from tvpn.service.firewall import Firewall, switch_forwarding_on
 
 V4, V6 = IPv4Network("10.9.0.0/24"), IPv6Network("fd00:9::/64")
 UDP = (("udp", 1194),)
@@ -91,36 +90,6 @@ class ScriptTests(SynchronousTestCase):
         with mock.patch.object(firewall, "switch_forwarding_on", side_effect=TvpnError("read-only")):
             self.assertRaises(TvpnError, wall.raise_up)
         self.assertEqual(scripts[1:], ["add table inet tvpn_tun0\ndelete table inet tvpn_tun0\n"])
-
-
-class LoadTests(SynchronousTestCase):
-    """nft, and the lack of it."""
-
-    def test_no_nft(self) -> None:
-        """Without nft the sentence says what to install."""
-        with mock.patch.object(firewall.shutil, "which", return_value=None):
-            error = self.assertRaises(TvpnError, load, "")
-        self.assertEqual(str(error), "there is no nft here; install the package nftables")
-
-    def test_refused(self) -> None:
-        """nft's first line is the reason; one that says nothing is told, too."""
-        for said, reason in (("line 3: syntax error\nmore\n", "line 3: syntax error"), ("", "no reason given")):
-            done = subprocess.CompletedProcess([], 1, "", said)
-            with (
-                mock.patch.object(firewall.shutil, "which", return_value="/nft"),
-                mock.patch.object(firewall.subprocess, "run", return_value=done),
-            ):
-                error = self.assertRaises(TvpnError, load, "bad")
-            self.assertEqual(str(error), f"nft refused the NAT table: {reason}")
-
-    def test_hangs(self) -> None:
-        """An nft that does not end, or does not begin, is a sentence."""
-        for failure in (subprocess.TimeoutExpired("nft", 10), PermissionError(13, "Permission denied")):
-            with (
-                mock.patch.object(firewall.shutil, "which", return_value="/nft"),
-                mock.patch.object(firewall.subprocess, "run", side_effect=failure),
-            ):
-                self.assertIn("nft did not run: ", str(self.assertRaises(TvpnError, load, "")))
 
 
 class KernelTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from tvpn.hub.rules import Verdict
 from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint
-from tvpn.service import firewall
+from tvpn.service import firewall, nft
 from tvpn.service.server import DevicePlan, ListenPlan, ServerService
 from tvpn.session.event import VerdictWanted
 from tvpn.store.lease import keep
@@ -59,7 +59,7 @@ class NATTests(ServerCase):
                 raise TvpnError(error)
             scripts.append(script)
 
-        with mock.patch.object(firewall, "load", load), mock.patch.object(firewall, "switch_forwarding_on"):
+        with mock.patch.object(nft, "load", load), mock.patch.object(firewall, "switch_forwarding_on"):
             service = self.build(nat)
             service._raise_firewall("tun3")
             service._close()

@@ -141,7 +141,7 @@ class GoodbyeTests(SynchronousTestCase):
         world.run(1)
         for client in clients:
             [gone] = client.told(Disconnected)
-            self.assertEqual((gone.reason, gone.retry), ("the server said RESTART: [P]:maintenance", True))
+            self.assertEqual((gone.reason, gone.retry), ("the server said RESTART: maintenance", True))
 
 
 class SilenceTests(SynchronousTestCase):

@@ -14,6 +14,7 @@ from tvpn.wire.message import (
     Refusal,
     decode_auth_failed,
     decode_messages,
+    decode_restart,
     encode_auth_failed,
     encode_info,
     encode_message,
@@ -73,6 +74,19 @@ class MessageTests(SynchronousTestCase):
         for text, expected in table:
             self.assertEqual(list(decode_messages(encode_message(text))), [expected])
 
+    def test_restarts(self) -> None:
+        """A RESTART has a reason, and perhaps flags in front of it; N leads to another server."""
+        table = [
+            ("RESTART", ("", False)),
+            ("RESTART,maintenance", ("maintenance", False)),
+            (encode_restart("bye"), ("bye", False)),
+            ("RESTART,[N]", ("", True)),
+            ("RESTART,[PN]:full", ("full", True)),
+            ("RESTART,[no flags] here", ("[no flags] here", False)),
+        ]
+        for text, expected in table:
+            self.assertEqual(decode_restart(text), expected, text)
+
     def test_refusals(self) -> None:
         """Whatever stands behind AUTH_FAILED is a reason (pitfalls A 62); only TEMP lets the client try again, after as
         many seconds as it says but never more than ten minutes (pitfalls B 51).
@@ -85,8 +99,8 @@ class MessageTests(SynchronousTestCase):
             ("AUTH_FAILED,temp", Refusal("temp")),
             ("AUTH_FAILED,TEMP", Refusal("try again later", True)),
             ("AUTH_FAILED,TEMP:busy", Refusal("busy", True)),
-            ("AUTH_FAILED,TEMP[backoff 42,advance no]:busy", Refusal("busy", True, 42)),
-            ("AUTH_FAILED,TEMP[advance remote,backoff 7]", Refusal("try again later", True, 7)),
+            ("AUTH_FAILED,TEMP[backoff 42,advance no]:busy", Refusal("busy", True, 42, advance=False)),
+            ("AUTH_FAILED,TEMP[advance remote,backoff 7]", Refusal("try again later", True, 7, advance=True)),
             ("AUTH_FAILED,TEMP[backoff 601]", Refusal("try again later", True, LONGEST_WAIT)),
             ("AUTH_FAILED,TEMP[backoff 2000000000]", Refusal("try again later", True, LONGEST_WAIT)),
             ("AUTH_FAILED,TEMP[backoff " + "9" * 500 + "]:x", Refusal("x", True, LONGEST_WAIT)),

@@ -11,6 +11,7 @@ import click
 from tvpn import __version__
 from tvpn.cli.connect import connect
 from tvpn.cli.device import device
+from tvpn.cli.disconnect import disconnect
 from tvpn.cli.exec import exec_
 from tvpn.cli.explain import explain
 from tvpn.cli.location import Location
@@ -67,5 +68,6 @@ def check(file: Path) -> None:
 
 main.add_command(connect)
 main.add_command(device)
+main.add_command(disconnect)
 main.add_command(exec_)
 main.add_command(explain)

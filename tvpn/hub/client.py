@@ -1,4 +1,4 @@
-"""The client role: one session, one plane peer, and how long to wait before the next try."""
+"""The client role: one session, one plane peer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tvpn.hub.event import Advanced, Announced, ChallengeAsked, Changed, Connect
 from tvpn.hub.pull import EVERYTHING, PullRules
 from tvpn.hub.pushed import Tunnel, read_pushed
 from tvpn.hub.rules import inner_mss
+from tvpn.hub.stay import Limits, Stay
 from tvpn.plane.verbs import Endpoint, Gone, NearlySpent, Opened, PeerExit, PeerSpec, Plane, PlaneEvent
 from tvpn.session.client import ClientSession
 from tvpn.session.event import (
@@ -35,6 +36,7 @@ from tvpn.session.life import Stage
 from tvpn.session.peer import Opening, Terms
 from tvpn.session.record import Watch, unwatched
 from tvpn.wire.header import NO_SESSION, SESSION_ID_SIZE
+from tvpn.wire.message import INFO
 from tvpn.wire.option import options_string_on_stream
 
 SERVER = 0
@@ -66,45 +68,33 @@ class Variant:
     mssfix: int
 
 
-class Backoff:
-    """Seconds before the next try: the first value, doubled after each failure up to the last one."""
-
-    def __init__(self, shortest: float, longest: float) -> None:
-        self._shortest = shortest
-        self._longest = longest
-        self._next = shortest
-
-    def reset(self) -> None:
-        self._next = self._shortest
-
-    def delay(self) -> float:
-        delay, self._next = self._next, min(self._next * 2, self._longest)
-        return delay
-
-
 class ClientHub:
     """Our connection to one server after the other."""
 
     def __init__(
         self, terms: Terms, keys: ClientKeys, plane: Plane, *, spec: PeerSpec, mssfix: int,
         rules: PullRules = EVERYTHING, variants: Mapping[Own, Variant] = MappingProxyType({}),
+        limits: Limits | None = None,
     ) -> None:  # fmt: skip
-        """``spec``: timers and limits where the server pushes none; ``rules``: what is taken of what it pushes;
-        ``variants``: the connections that have something of their own.
+        """``spec`` and ``limits``: what holds where the server pushes nothing else; ``rules``: what is taken of what it
+        pushes; ``variants``: the connections that have something of their own.
         """
         self.drops: dict[str, int] = {}
         self.session: ClientSession | None = None
         self.endpoint: Endpoint | None = None
-        self.watch: Watch = unwatched
-        """Sees what every session shows."""
         # What a filter keeps out, the session does not see either: a token, a cipher.
         self._terms = replace(terms, admits=rules.admits)
+        self.watch: Watch = unwatched
+        """Sees what every session shows."""
         self._plane = plane
         self._rules = rules
         self._spec = spec
         self._stream = False
         self._overhead = 0
         self._token: TokenGiven | None = None
+        self._limits = limits or Limits()
+        self._stay: Stay | None = None
+        self._silence_ends = False
         self._variants = variants
         self._usual = self._variant = Variant(keys, spec.fragment, mssfix)
         self._events: list[HubEvent] = []
@@ -118,7 +108,7 @@ class ClientHub:
         bytes that the link adds to each datagram.
         """
         self._variant = self._usual if own is None else self._variants[own]
-        self._plane.remove(SERVER)
+        self._forget()
         session_id = self._terms.random(SESSION_ID_SIZE)
         while session_id == NO_SESSION:
             session_id = self._terms.random(SESSION_ID_SIZE)
@@ -138,7 +128,7 @@ class ClientHub:
     def disconnected(self, now: float) -> None:
         """The TCP connection is over."""
         if self.session is not None and self.session.stage not in (Stage.LINGERING, Stage.GONE):
-            self._lose("the connection was closed")
+            self.lose("the connection was closed")
 
     # What comes in
 
@@ -165,17 +155,50 @@ class ClientHub:
         elif isinstance(event, NearlySpent):
             session.renegotiate(now)
         elif isinstance(event, Gone):
-            self._lose(event.reason)
+            self.lose(event.reason, silent=not event.broken, retry=event.broken or not self._silence_ends)
         elif isinstance(event, PeerExit):
-            self._lose("the server said goodbye")
+            self.lose("the server said goodbye")
         self._follow(now)
 
-    def _lose(self, reason: str) -> None:
+    def lose(
+        self, reason: str, *, silent: bool = False, retry: bool = True, advance: bool | None = None
+    ) -> None:
+        """Give the session up, without a word; the rest as in Disconnected."""
         if self.session is not None:
             self.session.close()
         self.session = None
+        self._forget()
+        self._events.append(Disconnected(reason, retry, advance=advance, silent=silent))
+
+    def _forget(self) -> None:
+        self._stay = None
         self._plane.remove(SERVER)
-        self._events.append(Disconnected(reason, retry=True))
+
+    @property
+    def unanswered(self) -> bool:
+        """The server has not said a word yet."""
+        return self.session is not None and not self.session.remote_id
+
+    # On the road
+
+    @property
+    def can_be_followed(self) -> bool:
+        """The server knows us by our peer id, wherever our packets come from."""
+        agreement = self.session.agreement if self.session is not None else None
+        return agreement is not None and agreement.peer_id is not None and not self._stream
+
+    def probe(self, now: float) -> None:
+        """Make the server say something: by the ping it follows us to where we are now, and what is said on the
+        control channel it acks, whatever it makes of it.
+        """
+        if self.session is not None and self.session.stage is Stage.ADMITTED:
+            self._plane.ping(SERVER, now)
+            self.session.send_message(f"{INFO},are you there?")
+
+    @property
+    def probed(self) -> bool:
+        """The server has answered to all we said."""
+        return self.session is not None and self.session.settled
 
     def _follow(self, now: float) -> None:
         if self.session is not None:
@@ -186,10 +209,12 @@ class ClientHub:
         if isinstance(event, Pushed):
             tunnel = read_pushed(self._rules.apply(event.options))
             self._open_plane(tunnel, now)
+            self._limit(tunnel, now)
             self._events.append(Connected(tunnel))
         elif isinstance(event, Updated):
             tunnel = read_pushed(self._rules.apply(event.options))
             self._plane.retime(SERVER, *self._timers(tunnel), now)
+            self._limit(tunnel, now)
             self._events.append(Changed(tunnel))
         elif isinstance(event, Reached):
             self._events.append(Advanced(event.step))
@@ -210,13 +235,24 @@ class ClientHub:
         elif isinstance(event, PageWanted):
             self._events.append(PageAsked(event.url))
         elif isinstance(event, Ended):
-            self._plane.remove(SERVER)
-            self._events.append(Disconnected(event.reason, event.retry, event.wait, event.challenge, event.refused))
+            self._forget()
+            self._events.append(
+                Disconnected(
+                    event.reason, event.retry, event.wait, event.challenge, event.refused, advance=event.advance,
+                    silent=self.unanswered,
+                )
+            )  # fmt: skip
 
     def _timers(self, tunnel: Tunnel) -> tuple[int, int]:
         """(ping, timeout): what the server pushed, or our own."""
         ping, timeout = tunnel.ping, tunnel.ping_restart
         return self._spec.ping if ping is None else ping, self._spec.timeout if timeout is None else timeout
+
+    def _limit(self, tunnel: Tunnel, now: float) -> None:
+        own = self._limits
+        self._silence_ends = own.silence_ends if tunnel.ping_exits is None else tunnel.ping_exits
+        inactive, session = tunnel.inactive or own.inactive, tunnel.session_timeout
+        self._stay = Stay(Limits(inactive, own.session if session is None else session), now)
 
     def _open_plane(self, tunnel: Tunnel, now: float) -> None:
         agreement = self.session.agreement if self.session is not None else None
@@ -252,7 +288,8 @@ class ClientHub:
         return events
 
     def deadline(self) -> float | None:
-        return self.session.deadline() if self.session is not None else None
+        times = [each.deadline() for each in (self.session, self._stay) if each is not None]
+        return min((time for time in times if time is not None), default=None)
 
     def tick(self, now: float) -> None:
         if self.session is not None:
@@ -260,6 +297,19 @@ class ClientHub:
             self._follow(now)
             if self.session.stage is Stage.GONE:
                 self.session = None
+        if self._stay is not None:
+            counters = self._plane.counters(SERVER)
+            reason = self._stay.over(counters.received_bytes + counters.sent_bytes, now)
+            if reason is not None:
+                self._finish(reason, now)
+
+    def _finish(self, reason: str, now: float) -> None:
+        """As agreed, this is the end; the server hears of it."""
+        self.stop(reason, now)
+        self._forget()
+        if self.session is not None:
+            self.session.take_events()
+        self._events.append(Disconnected(reason, retry=False, agreed=True))
 
     def answer(self, text: str) -> None:
         """Answer the server's question."""

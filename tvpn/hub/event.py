@@ -127,6 +127,8 @@ class Announced:
 class Disconnected:
     """Our client's session is over; ``retry``: trying again makes sense, after ``wait`` seconds at least.
     ``challenge``: with its answer as the password; ``refused``: the server does not take who we say we are.
+    ``advance``: whether another server is to be called, None where the one we had did not say. ``silent``: nothing was
+    heard of it. ``agreed``: this is how it was to end.
     """
 
     reason: str
@@ -134,6 +136,9 @@ class Disconnected:
     wait: int = 0
     challenge: Challenge | None = None
     refused: bool = False
+    advance: bool | None = None
+    silent: bool = False
+    agreed: bool = False
 
 
 HubEvent = (

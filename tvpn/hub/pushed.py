@@ -32,6 +32,7 @@ MOST_IGNORED = 64
 """So many options are named; of the rest only the number."""
 SMALLEST_MTU, SMALLEST_MTU_V6, LARGEST_MTU = 100, 1280, 1600
 LONGEST_PING = 86400
+LONGEST_STAY = 2**31 - 1
 
 #: Spoken to other layers or other systems: no effect here, and no reason to mention them.
 _SILENT = frozenset(
@@ -63,6 +64,11 @@ class Tunnel:
     mtu: int | None = None
     ping: int | None = None
     ping_restart: int | None = None
+    ping_exits: bool | None = None
+    """Silence for ``ping_restart`` seconds ends it (ping-exit); None where nothing is said of it."""
+    inactive: tuple[int, int] | None = None
+    """(seconds, bytes)"""
+    session_timeout: int | None = None
     ignored: list[str] = field(default_factory=list)
 
     @property
@@ -216,7 +222,20 @@ def _ping(tunnel: Tunnel, values: list[str]) -> None:
 
 
 def _ping_restart(tunnel: Tunnel, values: list[str]) -> None:
-    tunnel.ping_restart = number(values[0], 0, LONGEST_PING)
+    tunnel.ping_restart, tunnel.ping_exits = number(values[0], 0, LONGEST_PING), False
+
+
+def _ping_exit(tunnel: Tunnel, values: list[str]) -> None:
+    """The last of it and ping-restart counts."""
+    tunnel.ping_restart, tunnel.ping_exits = number(values[0], 0, LONGEST_PING), True
+
+
+def _inactive(tunnel: Tunnel, values: list[str]) -> None:
+    tunnel.inactive = number(values[0], 0, LONGEST_STAY), number(values[1], 0, 2**63) if values[1:] else 0
+
+
+def _session_timeout(tunnel: Tunnel, values: list[str]) -> None:
+    tunnel.session_timeout = number(values[0], 0, LONGEST_STAY)
 
 
 _READERS = {
@@ -233,4 +252,7 @@ _READERS = {
     "tun-mtu": _tun_mtu,
     "ping": _ping,
     "ping-restart": _ping_restart,
+    "ping-exit": _ping_exit,
+    "inactive": _inactive,
+    "session-timeout": _session_timeout,
 }

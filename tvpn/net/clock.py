@@ -22,3 +22,8 @@ def steady(reactor: object) -> None:
     delay or fire every timer. To be called before anything is scheduled.
     """
     cast(_Timed, reactor).seconds = time.monotonic
+
+
+def slept() -> float:
+    """Seconds that this machine has been suspended since it started: no other clock of ours counts them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)

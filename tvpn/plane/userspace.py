@@ -133,6 +133,13 @@ class Userspace:
         if record is not None:
             record.said = now
 
+    def ping(self, peer: int, now: float) -> None:
+        record = self._peers.get(peer)
+        if record is not None:
+            record.said, payload = now, record.counters.sent_bytes
+            self._seal(record, [PING])
+            record.counters.sent_bytes = payload
+
     def farewell(self, peer: int) -> None:
         record = self._peers.get(peer)
         if record is not None:
@@ -264,7 +271,7 @@ class Userspace:
         """Count it; on the peer's own stream it means that the stream is broken."""
         peer.counters.drop(reason)
         if peer.spec.is_stream and place == peer.endpoint:
-            self._events.append(Gone(peer.number, f"its stream is broken: {reason}"))
+            self._events.append(Gone(peer.number, f"its stream is broken: {reason}", broken=True))
 
     def _peer_of(self, place: Place, datagram: bytes) -> tuple[int, PlanePeer | None]:
         """By peer id in V2, by address in V1 and where the sender knows no peer id."""
@@ -276,9 +283,7 @@ class Userspace:
         return V2_HEADER_SIZE, self._peers.get(number)
 
     def _follow(self, peer: PlanePeer, endpoint: Endpoint, newest: bool, now: float) -> bool:
-        """Whether a packet from elsewhere counts. Only the newest one moves the peer, never to another's place, and
-        not more often than once a second.
-        """
+        """Whether a packet from elsewhere counts. Only the newest moves the peer, once a second, to nobody's place."""
         if peer.spec.is_server or peer.spec.is_stream:
             return False
         if not newest or endpoint.link != peer.endpoint.link or now - peer.moved < FLOAT_INTERVAL:
@@ -322,7 +327,6 @@ class Userspace:
                 peer.heard = now
                 self._events.append(Gone(peer.number, f"nothing heard for {spec.timeout} seconds"))
             elif spec.ping and now >= peer.said + spec.ping:
-                peer.said = now
-                self._seal(peer, [PING])
+                self.ping(peer.number, now)
         deadlines = [at for peer in self._peers.values() if (at := deadline_of(peer)) is not None]
         self._deadline = min(deadlines, default=None)

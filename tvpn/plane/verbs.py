@@ -118,10 +118,11 @@ class NearlySpent:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Nothing authentic was heard for the whole timeout."""
+    """Nothing authentic was heard for the whole timeout, or (``broken``) the peer's stream is of no more use."""
 
     peer: int
     reason: str
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,9 @@ class Plane(Protocol):
 
     def said(self, peer: int, now: float) -> None:
         """A control packet was sent: it counts for the keepalive."""
+
+    def ping(self, peer: int, now: float) -> None:
+        """Let the peer hear of us at once; it is no payload, and not counted as bytes of it."""
 
     def farewell(self, peer: int) -> None:
         """Say goodbye on the data channel (OCC exit)."""

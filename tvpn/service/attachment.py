@@ -17,9 +17,12 @@ from tvpn.net.clock import now
 from tvpn.net.device import Device
 from tvpn.net.netlink import Netlink
 from tvpn.net.tun import TunDevice, open_tun
+from tvpn.plane.recursion import Recursion
 from tvpn.plane.reject import Reject
 from tvpn.plane.verbs import Address, TunPacket
+from tvpn.service.guard import Guard
 from tvpn.service.journal import Journal
+from tvpn.service.presence import Presence
 from tvpn.service.repair import repair
 from tvpn.service.resolver import Resolver, find_resolver, own_name_servers
 from tvpn.service.routing import RoutingTable
@@ -30,6 +33,10 @@ Vanished = Callable[[str], None]
 
 class Attachment(Protocol):
     """What the client service needs of it; the service itself never touches the machine."""
+
+    @property
+    def device(self) -> str:
+        """The name of its device in our own network namespace, empty where there is none."""
 
     def prepare(self) -> None:
         """Before the first name is looked up: what a killed client has left behind is put right."""
@@ -69,6 +76,9 @@ class MachineAttachment:
         self._mtu = mtu
         self._resolver = resolver or find_resolver(reactor)
         self._table = RoutingTable(Journal(), routes)
+        self._presence = Presence()
+        self._guard: Guard | None = None
+        self._recursion: Recursion | None = None
         self._names = NO_NAMES
         """Those that are set."""
         self._name_servers: Sequence[Host] = ()
@@ -76,13 +86,19 @@ class MachineAttachment:
         self._reject: Reject | None = None
         self._deliver: Deliver = lambda packets: None
 
+    @property
+    def device(self) -> str:
+        return "" if self.tun is None else self.tun.name
+
     def prepare(self) -> None:
+        self._presence.announce()
         for sentence in repair():
             self._log.warn("{sentence}", sentence=sentence)
 
     def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
         """Other routes and names are changed in place, another address or size takes a new device."""
         self._deliver = deliver
+        self._recursion = Recursion(server)
         if self.tun is None or self.tunnel is None or self.tunnel.device != tunnel.device:
             self.release()
             return self._make(tunnel, server, vanished)
@@ -103,7 +119,10 @@ class MachineAttachment:
             self.release()
             raise
         tun.start()
-        addresses = ", ".join(str(address) for address in (tunnel.ipv4, tunnel.ipv6) if address is not None)
+        own = [address for address in (tunnel.ipv4, tunnel.ipv6) if address is not None]
+        self._guard = Guard(self._reactor, name, own, vanished)
+        self._guard.start()
+        addresses = ", ".join(str(address) for address in own)
         self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
         return tun
 
@@ -127,11 +146,12 @@ class MachineAttachment:
         if self._reject is not None and self.tun is not None:
             packets, answers = self._reject.sift(packets, now())
             self.tun.write(answers)
-        self._deliver(packets)
+        self._deliver(packets if self._recursion is None else self._recursion.sift(packets))
 
     def routes_changed(self, server: Address) -> None:
         if self.tun is None or self.tunnel is None:
             return
+        self._recursion = Recursion(server)
         try:
             with Netlink() as netlink:
                 self._table.lay(netlink, self.tunnel, self.tun.name, _host(server), self._name_servers)
@@ -145,6 +165,9 @@ class MachineAttachment:
 
     def release(self) -> None:
         tun, self.tun, self.tunnel, self._reject = self.tun, None, None, None
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.stop()
         if tun is not None:
             if self._names:
                 self._set_names(tun.name, NO_NAMES)
@@ -153,6 +176,7 @@ class MachineAttachment:
 
     def close(self) -> None:
         self.release()
+        self._presence.withdraw()
 
 
 def _host(server: Address) -> Host:

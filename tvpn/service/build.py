@@ -23,19 +23,25 @@ from twisted.application.service import MultiService
 from tvpn.config import Settings
 from tvpn.config.clientfile import Addressing
 from tvpn.errors import ConfigError, TvpnError
-from tvpn.hub.client import Backoff, ClientHub
+from tvpn.hub.backoff import Backoff
+from tvpn.hub.client import ClientHub
 from tvpn.hub.pool import Pool
 from tvpn.hub.pull import PullRules
 from tvpn.hub.rules import ServerRules
 from tvpn.hub.server import ServerHub
+from tvpn.hub.stay import Limits
 from tvpn.net.person import can_be_asked
 from tvpn.net.share import Share
 from tvpn.pki.state import State
 from tvpn.plane.router import Router
 from tvpn.plane.userspace import Userspace
+from tvpn.service import nft
 from tvpn.service.attachment import Attachment, MachineAttachment
 from tvpn.service.client import ClientService
 from tvpn.service.clientfiles import ClientFiles
+from tvpn.service.dialer import Dialer
+from tvpn.service.itinerary import Itinerary
+from tvpn.service.killswitch import KillSwitch
 from tvpn.service.login import Login
 from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
@@ -209,7 +215,7 @@ def build_client(
     """``attachment``: where the tunnel comes out, the whole machine unless it is given; ``prepare`` is done to the TLS
     context before it is used.
     """
-    tunnel, transport = settings.tunnel, settings.transport
+    tunnel = settings.tunnel
     holder = ContextHolder(lambda: context_of(settings, None))
     prepare(holder.context)
     terms = terms_of(settings, holder, server=False)
@@ -217,15 +223,38 @@ def build_client(
     hub = ClientHub(
         terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix,
         rules=pull_rules(settings), variants=variants(settings),
+        limits=Limits(tunnel.inactive or (0, 0), tunnel.session_timeout, silence_ends=tunnel.ping_exit > 0),
     )  # fmt: skip
+    login = build_login(settings, reactor)
+    kill_switch = _kill_switch(settings) if attachment is None else None
+    if attachment is None:
+        attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, [])
+    return ClientService(
+        reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch
+    )
+
+
+def _dialer(settings: Settings, reactor: Any) -> Dialer:
+    transport = settings.transport
     remotes = list(settings.remotes)
     if transport.remote_random:
         secrets.SystemRandom().shuffle(remotes)
-    login = build_login(settings, reactor)
-    backoff = Backoff(*transport.connect_retry)
-    if attachment is None:
-        attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, [])
-    return ClientService(reactor, hub, plane, remotes, attachment, backoff, login)
+    label = os.urandom if transport.remote_random_hostname else None
+    itinerary = Itinerary(reactor, remotes, label)
+    return Dialer(itinerary, Backoff(*transport.connect_retry, os.urandom), transport.connect_retry_max)
+
+
+def _kill_switch(settings: Settings) -> KillSwitch | None:
+    if not settings.tunnel.kill_switch:
+        return None
+    try:
+        nft.program()
+    except TvpnError as error:
+        raise ConfigError(str(error), file=settings.source, option="kill-switch") from None
+    if any(remote.proxy is not None and remote.protocol == "udp" for remote in settings.remotes):
+        message = "cannot know the port of a SOCKS proxy's relay beforehand; call the server by TCP through it"
+        raise ConfigError(message, file=settings.source, option="kill-switch")
+    return KillSwitch()
 
 
 def pull_rules(settings: Settings) -> PullRules:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -11,10 +12,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from tvpn.config.address import Remote
 from tvpn.errors import TvpnError
-from tvpn.hub.client import Backoff, ClientHub
-from tvpn.hub.event import ChallengeAsked, Changed, Connected, Disconnected, HubEvent
+from tvpn.hub.client import ClientHub
+from tvpn.hub.event import Advanced, ChallengeAsked, Changed, Connected, Disconnected, HubEvent
 from tvpn.hub.pushed import Tunnel
 from tvpn.net.clock import now
 from tvpn.net.person import Unanswered
@@ -22,11 +22,15 @@ from tvpn.net.pump import Pump, link_of
 from tvpn.plane.userspace import Userspace
 from tvpn.service.attachment import Attachment
 from tvpn.service.caller import Caller
-from tvpn.service.ending import fail
+from tvpn.service.dialer import Dialer
+from tvpn.service.ending import fail, finish
+from tvpn.service.itinerary import Destination
+from tvpn.service.killswitch import KillSwitch
 from tvpn.service.login import Login
 from tvpn.service.narrator import sentence
 from tvpn.service.progress import CallFailed, Calling, Progress, Waiting
 from tvpn.service.proxies import name_of
+from tvpn.service.road import Road
 from tvpn.wire.challenge import Challenge
 
 FAREWELL = 1.0
@@ -40,81 +44,145 @@ class ClientService(Service):
     name = "vpn"
 
     def __init__(
-        self, reactor: Any, hub: ClientHub, plane: Userspace, remotes: Sequence[Remote], attachment: Attachment,
-        backoff: Backoff, login: Login,
+        self, reactor: Any, hub: ClientHub, plane: Userspace, dialer: Dialer, attachment: Attachment, login: Login,
+        kill_switch: KillSwitch | None = None,
     ) -> None:  # fmt: skip
         self.hub = hub
         self.plane = plane
         self.pump = Pump(plane, hub, reactor, now, self._follow)
-        self.caller = Caller(reactor, remotes, self.pump.from_network, self._stream_ended, login.ask)
+        self.caller = Caller(reactor, self.pump.from_network, self._stream_ended, login.ask)
+        self.dialer = dialer
         self.attachment = attachment
+        self.road = Road(reactor, self._road_changed)
+        self.kill_switch = kill_switch
         self.watchers: list[Callable[[Progress], None]] = []
         self._reactor = reactor
-        self._backoff = backoff
         self._login = login
+        self._calling = False
         self._retry: IDelayedCall | None = None
+        self._patience: IDelayedCall | None = None
+        self._gave_up = False
 
     def startService(self) -> None:
         super().startService()
         self.attachment.prepare()
+        self.road.start()
         self._attempt()
 
     # Connecting
 
     def _attempt(self) -> None:
         self._retry = None
+        self._calling = True
+        self.dialer.begin(now())
         ensureDeferred(self._connect()).addErrback(self._connect_failed)
 
     async def _connect(self) -> None:
-        destination = await self.caller.find()
+        if self.kill_switch is not None:
+            await self.kill_switch.raise_up(self.dialer.itinerary)
+        destination = await self.dialer.itinerary.next()
         if not self.running:
             return
-        remote, address = destination.remote, str(destination.address[0])
+        remote, address = destination.remote, str(destination.place.address[0])
         proxy = "" if remote.proxy is None else name_of(remote.proxy)
         self._tell(Calling(remote.host, address, remote.protocol, remote.port, proxy))
         self.caller.close()
-        self.attachment.routes_changed(destination.address)
+        self.attachment.routes_changed(destination.place.address)
+        self.road.head_for(address)
         credentials = await self._login.credentials(self.hub.has_token)
         endpoint = await self.caller.open(destination)
+        if not self.running:
+            self.caller.close()
+            return
+        self._calling = False
         stream, overhead = remote.protocol == "tcp", link_of(endpoint).overhead
         self.hub.connect(endpoint, now(), stream, credentials, remote.own, overhead)
+        self._expect_answer(destination)
         self.pump.stir()
+
+    def _expect_answer(self, destination: Destination) -> None:
+        if destination.patience is not None:
+            reason = f"no answer within {destination.patience:g} seconds"
+            self._patience = self._reactor.callLater(destination.patience, self._go_on, reason)
+
+    def _go_on(self, reason: str) -> None:
+        self._patience = None
+        self.hub.lose(reason, silent=True)
+        self.pump.stir()
+
+    def _stop_waiting(self) -> None:
+        patience, self._patience = self._patience, None
+        if patience is not None:
+            patience.cancel()
 
     def _stream_ended(self) -> None:
         self.hub.disconnected(now())
         self.pump.stir()
 
     def _connect_failed(self, failure: Any) -> None:
+        self._calling = False
         if not self.running or failure.check(CancelledError):
             # A question that was withdrawn has another in its place, or needs no answer any more.
             return
         if failure.check(Unanswered):
-            fail(self._reactor, failure.getErrorMessage())
+            self._give_up(failure.getErrorMessage())
             return
         if failure.check(TvpnError):
             self._tell(CallFailed(failure.getErrorMessage()))
         else:
             self._log.failure("the connection attempt failed", failure)
-        # The next name may have to be looked up in the open.
-        self.attachment.release()
-        self._try_again()
+        self._try_again(self.dialer.failed)
 
-    def _try_again(self, wait: float = 0.0) -> None:
-        if self.running and self._retry is None:
-            delay = max(self._backoff.delay(), wait)
+    def _try_again(self, decide: Callable[[float], float]) -> None:
+        """``decide``: how long to wait; a TvpnError of its means no more."""
+        if not self.running or self._retry is not None:
+            return
+        try:
+            delay = decide(now())
+        except TvpnError as error:
+            self._give_up(str(error))
+            return
+        if self.dialer.round_over and self.kill_switch is None and self.dialer.itinerary.has_names:
+            # What the tunnel's name servers no longer answer is asked in the open.
+            self.attachment.release()
+        if delay:
             self._tell(Waiting(delay))
-            self._retry = self._reactor.callLater(delay, self._attempt)
+        self._retry = self._reactor.callLater(delay, self._attempt)
+
+    # The road
+
+    def _road_changed(self) -> None:
+        """The way to the server is another one now, or the machine has slept."""
+        if self._retry is not None:
+            if self.dialer.waits_for_answer:
+                self._retry.reset(self.dialer.at_once(now()))
+            return
+        endpoint = self.hub.endpoint
+        if self._calling or endpoint is None or self.hub.session is None or not self.road.is_open:
+            return
+        self.attachment.routes_changed(endpoint.address)
+        if self.hub.can_be_followed:
+            self.hub.probe(now())
+            self.pump.stir()
+            self.road.verify(lambda: self.hub.probed, self._call_anew)
+        else:
+            self._call_anew()
+
+    def _call_anew(self) -> None:
+        if self.running and self.hub.session is not None:
+            self.hub.lose("the way to the server has changed", silent=True, advance=False)
+            self.pump.stir()
 
     # Questions
 
     async def _meet(self, challenge: Challenge) -> None:
         """Call the same remote again, the answer to its challenge instead of the password."""
         await self._login.meet(challenge)
-        self.caller.repeat()
+        self.dialer.itinerary.repeat()
         if self.running and challenge.wants_response:
             self._attempt()
         elif self.running:
-            self._try_again()
+            self._try_again(self.dialer.failed)
 
     async def _answer(self, challenge: Challenge) -> None:
         session = self.hub.session
@@ -126,30 +194,40 @@ class ClientService(Service):
     def _stay_silent(self, failure: Any) -> None:
         """A question went unanswered; one that was withdrawn needs no answer."""
         if self.running and not failure.check(CancelledError):
-            fail(self._reactor, failure.getErrorMessage())
+            self._give_up(failure.getErrorMessage())
 
     # What the hub tells
 
     def _follow(self, event: HubEvent) -> None:
         self._tell(event)
-        if isinstance(event, ChallengeAsked) and event.challenge.wants_response:
+        if isinstance(event, Advanced):
+            self._stop_waiting()
+        elif isinstance(event, ChallengeAsked) and event.challenge.wants_response:
             ensureDeferred(self._answer(event.challenge)).addErrback(self._stay_silent)
         elif isinstance(event, Connected | Changed):
             self._login.withdraw()
-            self._backoff.reset()
+            self.dialer.connected(now())
             try:
-                self._open_tunnel(event.tunnel)
+                self._open_tunnel(event.tunnel, again=isinstance(event, Connected))
             except TvpnError as error:
-                fail(self._reactor, str(error))
+                self._give_up(str(error))
         elif isinstance(event, Disconnected) and self.running:
-            self._login.withdraw()
-            self.attachment.lose()
-            if event.challenge is not None:
-                ensureDeferred(self._meet(event.challenge)).addErrback(self._stay_silent)
-            elif event.retry or (event.refused and self._login.refused()):
-                self._try_again(event.wait)
-            else:
-                fail(self._reactor, f"gave up: {event.reason}")
+            self._lost(event)
+
+    def _lost(self, event: Disconnected) -> None:
+        self._stop_waiting()
+        self.road.rest()
+        self._login.withdraw()
+        self.attachment.lose()
+        if event.challenge is not None:
+            ensureDeferred(self._meet(event.challenge)).addErrback(self._stay_silent)
+        elif event.retry or (event.refused and self._login.refused()):
+            self._try_again(partial(self.dialer.lost, event))
+        elif event.agreed:
+            self._gave_up = True
+            finish(self._reactor, event.reason)
+        else:
+            self._give_up(f"gave up: {event.reason}")
 
     def _tell(self, progress: Progress) -> None:
         said = sentence(progress)
@@ -160,20 +238,33 @@ class ClientService(Service):
 
     # The tunnel
 
-    def _open_tunnel(self, tunnel: Tunnel) -> None:
+    def _open_tunnel(self, tunnel: Tunnel, again: bool) -> None:
         if self.hub.endpoint is not None:
+            before = self.attachment.device
             tun = self.attachment.open(tunnel, self.hub.endpoint.address, self.pump.from_tun, self._vanished)
             self.pump.attach(tun, [own.ip for own in (tunnel.ipv4, tunnel.ipv6) if own is not None])
+            if again and before and self.attachment.device == before:
+                self._log.info("connected: device {device}, as before", device=before)
+            self.road.ignore(self.attachment.device)
+            if self.kill_switch is not None:
+                self.kill_switch.admit(self.attachment.device)
 
     def _vanished(self, reason: str) -> None:
-        fail(self._reactor, f"{reason}; the client stops")
+        self._give_up(f"{reason}; the client stops")
 
     # Stop
+
+    def _give_up(self, reason: str) -> None:
+        """The end that nobody asked for: with a kill switch it leaves nothing open."""
+        self._gave_up = True
+        fail(self._reactor, reason if self.kill_switch is None else f"{reason}; {self.kill_switch.remedy}")
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
         if self._retry is not None:
             self._retry.cancel()
+        self._stop_waiting()
+        self.road.stop()
         self._login.withdraw()
         return ensureDeferred(self._stop())
 
@@ -187,5 +278,6 @@ class ClientService(Service):
         self.pump.stop()
         self.attachment.close()
         self.caller.close()
+        if self.kill_switch is not None and not self._gave_up:
+            self.kill_switch.end()
         self._log.info("stopped")
-

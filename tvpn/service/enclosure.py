@@ -38,6 +38,7 @@ class Enclosure:
     """
 
     _log = Logger()
+    device = ""
 
     def __init__(
         self, reactor: Any, program: EnclosedProgram, device: tuple[str, int], mtu: int,

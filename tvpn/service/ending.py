@@ -82,6 +82,12 @@ def fail(reactor: Any, sentence: str) -> None:
     _stop(reactor)
 
 
+def finish(reactor: Any, sentence: str) -> None:
+    """End a running service as it was agreed, with exit status 0."""
+    _log.info("{sentence}; the client stops", sentence=sentence)
+    _stop(reactor)
+
+
 def _exit_with_failure() -> None:
     # The last thing that runs: twistd would have ended with 0.
     sys.stdout.flush()

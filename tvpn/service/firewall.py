@@ -7,19 +7,16 @@ service port on its side would receive what strangers send to the server (the po
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from tvpn.errors import TvpnError
+from tvpn.service import nft
 
 SYSCTL = Path("/proc/sys/net")
 EPHEMERAL_PORTS = "32768-60999"
-INSTALL_HINT = "install the package nftables"
-NFT_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Firewall:
     networks: tuple[IPv4Network | IPv6Network, ...]
     ports: tuple[tuple[str, int], ...]
     isolates: bool = True
-    run: Callable[[str], None] = lambda script: load(script)
+    run: Callable[[str], None] = lambda script: nft.load(script)
 
     @property
     def table(self) -> str:
@@ -80,20 +77,6 @@ class Firewall:
   }}
 }}
 """
-
-
-def load(script: str) -> None:
-    """One transaction of nft; raises TvpnError."""
-    nft = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin")
-    if nft is None:
-        raise TvpnError(f"there is no nft here; {INSTALL_HINT}")
-    try:
-        done = subprocess.run([nft, "-f", "-"], input=script, capture_output=True, text=True, timeout=NFT_TIMEOUT)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TvpnError(f"nft did not run: {error}") from None
-    if done.returncode:
-        first = done.stderr.strip().splitlines()[:1] or ["no reason given"]
-        raise TvpnError(f"nft refused the NAT table: {first[0]}")
 
 
 def switch_forwarding_on(networks: Sequence[IPv4Network | IPv6Network], sysctl: Path = SYSCTL) -> None:

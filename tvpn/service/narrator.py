@@ -90,7 +90,7 @@ def _calling(event: Calling | CallFailed | Waiting) -> str:
         return f"connecting to {event.host}, {event.protocol} port {event.port}, through {event.proxy}"
     if isinstance(event, Calling):
         return f"connecting to {event.address}, {event.protocol} port {event.port}"
-    return event.reason if isinstance(event, CallFailed) else f"next try in {event.seconds:g} s"
+    return event.reason if isinstance(event, CallFailed) else f"next try in {event.seconds:.1f} s"
 
 
 def clean(text: str) -> str:

@@ -25,6 +25,7 @@ OnPacket = Callable[[bool, int, str], None]
 class Probe:
     """An Attachment, and the device it opens. ``on_end`` hears once whether a ping was answered."""
 
+    device = ""
     merges = False
 
     def __init__(self, reactor: Any, on_packet: OnPacket, on_end: Callable[[bool], None]) -> None:

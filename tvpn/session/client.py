@@ -41,6 +41,7 @@ from tvpn.wire.message import (
     RESTART,
     PushReply,
     decode_auth_failed,
+    decode_restart,
 )
 
 FIRST_PULL = 1.0
@@ -127,9 +128,14 @@ class ClientSession(Session):
         elif word in (INFO, INFO_PRE):
             self._receive_information(text.partition(",")[2])
         elif word in (RESTART, HALT, EXIT):
-            detail = text.partition(",")[2]
-            self._end(f"the server said {word}" + (f": {detail}" if detail else ""), retry=word != HALT)
-            self._become(self._life.left, now)
+            self._dismissed(word, text, now)
+
+    def _dismissed(self, word: str, text: str, now: float) -> None:
+        """The server ends it, and may want us back, or at another server."""
+        detail, advance = decode_restart(text) if word == RESTART else (text.partition(",")[2], False)
+        reason = f"the server said {word}" + (f": {detail}" if detail else "")
+        self._end(reason, retry=word != HALT, advance=advance or None)
+        self._become(self._life.left, now)
 
     def _refused(self, text: str, now: float) -> None:
         refusal = decode_auth_failed(text)
@@ -138,7 +144,9 @@ class ClientSession(Session):
             self._events.append(TokenRefused())
         asked = challenge.text if challenge is not None else refusal.reason
         retry = refusal.temporary or (bool(self._token) and challenge is None)
-        self._events.append(Ended(f"the server refused us: {asked}", retry, refusal.wait, challenge, refused=True))
+        self._events.append(
+            Ended(f"the server refused us: {asked}", retry, refusal.wait, challenge, True, refusal.advance)
+        )
         self._become(self._life.left, now)
 
     def _receive_information(self, text: str) -> None:

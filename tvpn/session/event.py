@@ -130,7 +130,7 @@ class PageWanted:
 class Ended:
     """The session carries data no longer. It may still linger to retransmit its last words. ``wait``: who tries again
     waits at least so many seconds; ``challenge``: the next connection's password has to answer it; ``refused``: the
-    server does not take who we say we are.
+    server does not take who we say we are; ``advance``: it wants us to call another one (or to stay with it, False).
     """
 
     reason: str
@@ -138,6 +138,7 @@ class Ended:
     wait: int = 0
     challenge: Challenge | None = None
     refused: bool = False
+    advance: bool | None = None
 
 
 Event = (

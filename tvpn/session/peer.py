@@ -195,9 +195,9 @@ class Session:
         happening(*details)
         self.stage = self._life.stage()
 
-    def _end(self, reason: str, retry: bool = True) -> None:
+    def _end(self, reason: str, retry: bool = True, advance: bool | None = None) -> None:
         if self.stage not in (Stage.LINGERING, Stage.GONE):
-            self._events.append(Ended(reason, retry))
+            self._events.append(Ended(reason, retry, advance=advance))
 
     # Keys
 

@@ -97,11 +97,14 @@ def encode_auth_failed(reason: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an AUTH_FAILED says. ``wait``: seconds before a temporary one may change, at most ten minutes."""
+    """What an AUTH_FAILED says. ``wait``: seconds before a temporary one may change, at most ten minutes.
+    ``advance``: another server, or this one again, is to be asked; None where it does not say.
+    """
 
     reason: str
     temporary: bool = False
     wait: int = 0
+    advance: bool | None = None
 
 
 def decode_auth_failed(message: str) -> Refusal:
@@ -109,13 +112,23 @@ def decode_auth_failed(message: str) -> Refusal:
     found = _TEMPORARY.fullmatch(reason)
     if found is None:
         return Refusal(reason or "no reason given")
-    wait = re.search(r"\bbackoff (\d{1,9})", found[1] or "", re.ASCII)
-    return Refusal(found[2] or "try again later", True, min(int(wait[1]), LONGEST_WAIT) if wait else 0)
+    flags = found[1] or ""
+    wait = re.search(r"\bbackoff (\d+)", flags, re.ASCII)
+    # Nobody waits for longer than a number of nine digits says.
+    seconds = min(int(wait[1][:9]), LONGEST_WAIT) if wait else 0
+    where = re.search(r"\badvance (no|remote|addr)\b", flags)
+    return Refusal(found[2] or "try again later", True, seconds, None if where is None else where[1] != "no")
 
 
 def encode_restart(reason: str = "") -> str:
     """``[P]`` lets clients keep their passwords: this is not their fault."""
     return f"{RESTART},[P]:{reason}"
+
+
+def decode_restart(message: str) -> tuple[str, bool]:
+    """(reason, whether another server is to be called: ``[N]``) of a RESTART."""
+    found = re.fullmatch(r"(?:\[([A-Z]*)\]:?)?(.*)", message.partition(",")[2], re.DOTALL)
+    return (found[2], "N" in (found[1] or "")) if found else ("", False)
 
 
 def encode_halt(reason: str = "") -> str:

@@ -46,7 +46,7 @@ class JSONTests(SynchronousTestCase):
                                      "routes": ["0.0.0.0/1", "128.0.0.0/1", "10.55.0.0/16 by net_gateway metric 7"],
                                      "name_servers": ["10.9.0.53"], "search_domains": ["example.org"],
                                      "ignored": ["bogus 1"]})  # fmt: skip
-        self.assertEqual((events[3]["event"], events[3]["reason"]), ("disconnected", "no answer"))
+        self.assertEqual(events[3], {"event": "disconnected", "reason": "no answer", "retry": True, "wait": 0})
         self.assertEqual(events[4], {"event": "waiting", "seconds": 2})
         self.assertEqual([event["event"] for event in events[5:]], ["call-failed", "stopped"])
 

@@ -108,6 +108,9 @@ class JSONFace:
         values = {field.name: _plain(getattr(progress, field.name)) for field in fields(progress) if field.repr}
         if isinstance(progress, Connected | Changed):
             values = _plain_tunnel(progress.tunnel)
+        elif isinstance(progress, Disconnected):
+            # The rest is between the client's parts.
+            values = {name: values[name] for name in ("reason", "retry", "wait")}
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(progress).__name__).lower()
         self._write(name, values)
 

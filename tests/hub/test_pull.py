@@ -103,6 +103,15 @@ class FilterTests(SynchronousTestCase):
         self.assertEqual(PullRules(nopull=True).apply(PUSHED), [PUSHED[2], PUSHED[6]])
         self.assertEqual(PullRules(nopull=True).apply(['"route" 10.0.0.0', "\troute 10.0.0.0", "", "x"]), ["", "x"])
 
+    def test_own_name_server(self) -> None:
+        """A name server that is pushed replaces our own of its number, all of it; one that is filtered out does not,
+        nor one of another number.
+        """
+        own = ("dns server 0 address 192.0.2.1", "dns server 0 dnssec yes", "dns server 1 address 192.0.2.2", "dns")
+        pushed = ["dns server 0 address 192.0.2.53"]
+        self.assertEqual(PullRules(own).apply(pushed), [*own[2:], *pushed])
+        self.assertEqual(PullRules(own, filters("-dns")).apply(pushed), [*own])
+
     def test_own_lines(self) -> None:
         """They stand before what is pushed, and neither filters nor route-nopull touch them; route-noexec does."""
         own = ("route 10.7.0.0 255.255.0.0", "dhcp-option DNS 192.0.2.1")

@@ -43,14 +43,25 @@ class PullRules:
         return True
 
     def apply(self, pushed: Iterable[str]) -> list[str]:
-        """Own lines, then what remains of the pushed ones; raises PeerError."""
-        own = [option for option in self._own if _word(option) not in self._not_own]
-        return own + [
-            option for option in pushed if self.admits(option) and _word(option) not in self._not_pulled
-        ]
+        """Own lines, then what remains of the pushed ones; raises PeerError. A name server that is pushed takes the
+        place of our own of the same number.
+        """
+        admitted = [option for option in pushed if self.admits(option) and _word(option) not in self._not_pulled]
+        replaced = {server for option in admitted if (server := _name_server(option))}
+        own = [
+            option for option in self._own
+            if _word(option) not in self._not_own and _name_server(option) not in replaced
+        ]  # fmt: skip
+        return own + admitted
 
 
 EVERYTHING = PullRules()
+
+
+def _name_server(option: str) -> str:
+    """The number of a ``dns server``, empty for every other option."""
+    words = [word.strip("\"'") for word in option.split()[:3]]
+    return words[2] if words[:2] == ["dns", "server"] and len(words) == 3 else ""
 
 
 def _word(option: str) -> str:

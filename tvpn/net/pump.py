@@ -70,8 +70,8 @@ class Pump:
         without a device they are dropped.
         """
         self._tun = tun
-        own = frozenset(address.packed for address in addresses) if tun.merges else frozenset()
-        self._plane.attach(own, lladdr)
+        # Packets for these are merged.
+        self._plane.attach(frozenset(address.packed for address in addresses if tun.merges), lladdr)
 
     def from_tun(self, batch: list[TunPacket]) -> None:
         now = self._now()

@@ -16,7 +16,7 @@ from tvpn.plane.peer import PlanePeer
 from tvpn.plane.segment import Port, Segment
 from tvpn.plane.trunk import Trunk
 from tvpn.plane.verbs import Counters, TunPacket
-from tvpn.wire.ethernet import IPV4, NOBODY, ip_offset, is_group, is_whole, vlan_of
+from tvpn.wire.ethernet import IPV4, NOBODY, TAGGED_SIZE, ip_offset, is_group, is_whole, vlan_of
 from tvpn.wire.ip import TCP, clamp_mss
 
 _ONLY_SEGMENT = 0
@@ -72,7 +72,7 @@ class Switch:
         batches: Batches = {}
         drop = self.strays.drop
         for _, frame in packets:
-            if not is_whole(frame):
+            if len(frame) < TAGGED_SIZE and not is_whole(frame):
                 drop("short-frame")
                 continue
             vlan = _ONLY_SEGMENT
@@ -123,7 +123,7 @@ class Switch:
 
     def deliver(self, peer: PlanePeer, packet: bytes, now: float) -> None:
         counters, port = peer.counters, self._ports[peer.number]
-        if not is_whole(packet):
+        if len(packet) < TAGGED_SIZE and not is_whole(packet):
             counters.drop("short-frame")
             return
         if peer.spec.is_server:
@@ -214,5 +214,7 @@ def _spread(segment: Segment, frame: bytes, batches: Batches, sender: Port | Non
 
 def _clamped(frame: bytes, mss: int) -> bytes:
     """A frame with the MSS of a SYN in it lowered."""
+    if frame[12:14] == IPV4 and frame[23:24] != _TCP:
+        return frame
     at = ip_offset(frame)
     return clamp_mss(frame, mss, at) if at else frame

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from unittest import mock
 
 from twisted.internet.error import ConnectionLost
@@ -16,7 +17,7 @@ from tests.lab import skip_unless_possible
 from tests.net.readers import Readers
 from tvpn.errors import TvpnError
 from tvpn.net import tun
-from tvpn.net.tun import BUDGET, TunDevice, open_tun
+from tvpn.net.tun import BUDGET, TunDevice, open_tap, open_tun
 from tvpn.plane.merge import PLAIN
 from tvpn.plane.verbs import TunPacket
 
@@ -159,6 +160,19 @@ class DeviceTests(SynchronousTestCase):
         self.device.connectionLost(Failure(ConnectionLost()))
         self.assertEqual(self.vanished, ["the TUN device tun7 vanished"])
 
+    def test_frames(self) -> None:
+        """A TAP device takes a whole frame with its tag beside the packets' size, and is named as what it is."""
+        tap = TunDevice(self.device.fileno(), "tap7", MTU, self.reactor, self.batches.append, self.vanished.append,
+                        b"\2\0\0\0\0\1")  # fmt: skip
+        frame = b"f" * (MTU + 18)
+        self.kernel.send(PLAIN + frame)
+        tap.doRead()
+        self.assertEqual(self.batches, [[(PLAIN, frame)]])
+        with mock.patch.object(tun.os, "read", side_effect=OSError(errno.EBADFD, "gone")):
+            tap.doRead()
+        self.assertEqual(self.vanished, ["the TAP device tap7 vanished (gone)"])
+        self.device._descriptor = -1
+
 
 class SentenceTests(SynchronousTestCase):
     """What the operator reads when there is no device to be had."""
@@ -196,3 +210,18 @@ class KernelTests(SynchronousTestCase):
         self.assertNotEqual(name, other)
         error = self.assertRaises(TvpnError, open_tun, name)
         self.assertIn(f"{name} is in use by another process", str(error))
+
+    def test_frames(self) -> None:
+        """A TAP device has a hardware address, one that it was given or one of its own; never one for groups."""
+        given = b"\2\0\0\0\xab\1"
+        for wanted in (None, given):
+            descriptor, name, lladdr = open_tap("tap", wanted)
+            self.addCleanup(os.close, descriptor)
+            self.assertRegex(name, r"\Atap[0-9]+\Z")
+            self.assertEqual(lladdr.hex(":"), Path(f"/sys/class/net/{name}/address").read_text().strip())
+            self.assertEqual(lladdr == given, wanted is not None)
+            self.assertFalse(lladdr[0] & 1)
+        error = self.assertRaises(TvpnError, open_tap, "tap", b"\1\0\0\0\0\1")
+        self.assertIn("cannot have this hardware address", str(error))
+        error = self.assertRaises(TvpnError, open_tap, name)
+        self.assertIn("is in use by another process", str(error))

@@ -88,6 +88,11 @@ class OptionsStringTests(SynchronousTestCase):
         genuine = KeyExchangeMessage.decode(data, False).options
         self.assertEqual(encode_options_string(True, None, "SHA1", 1500), genuine)
 
+    def test_frames(self) -> None:
+        """Of a TAP device it is what a genuine 2.6 server says: the header of a frame is in link-mtu only."""
+        options = encode_options_string(True, None, "SHA1", 1500, tap=True)
+        self.assertEqual(options.split(",")[:4], ["V4", "dev-type tap", "link-mtu 1573", "tun-mtu 1500"])
+
     def test_values(self) -> None:
         """A word's value is found among the items, never inside another one."""
         options = encode_options_string(False, "AES-256-GCM", "SHA256", 1500)

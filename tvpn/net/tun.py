@@ -1,4 +1,4 @@
-"""The TUN device: batches of IP packets out of the kernel and back (Linux: tuntap.rst).
+"""The TUN or TAP device: batches of IP packets or of frames out of the kernel and back (Linux: tuntap.rst).
 
 The descriptor is persistent in nothing: when it closes, the device is gone. A header in front of each packet tells the
 kernel which of ours stand for many (plane/merge.py). It could hand over such packets, too, but then we would have to
@@ -24,7 +24,9 @@ from tvpn.plane.verbs import Counters, TunPacket
 
 DEVICE = "/dev/net/tun"
 TUNSETIFF = 0x400454CA
-IFF_TUN, IFF_NO_PI, IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
+IFF_TUN, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0001, 0x0002, 0x1000, 0x4000
+SIOCGIFHWADDR, SIOCSIFHWADDR = 0x8927, 0x8924
+_ARPHRD_ETHER = 1
 #: Packets read in one turn of the reactor: the network and the timers want theirs, too.
 BUDGET = 64
 _HEADER_SIZE = HEADER.size
@@ -32,14 +34,33 @@ _HEADER_SIZE = HEADER.size
 
 def open_tun(name: str) -> tuple[int, str]:
     """(descriptor, device name); ``tun`` takes the next free number. Raises TvpnError with what to do."""
+    return _open(name, "tun", IFF_TUN)
+
+
+def open_tap(name: str, lladdr: bytes | None = None) -> tuple[int, str, bytes]:
+    """The same for frames, ``tap`` for the next free number: (descriptor, device name, hardware address), the address
+    being ``lladdr`` or one that the kernel makes up.
+    """
+    descriptor, name = _open(name, "tap", IFF_TAP)
+    try:
+        if lladdr is not None:
+            fcntl.ioctl(descriptor, SIOCSIFHWADDR, struct.pack("16sH6s16x", name.encode(), _ARPHRD_ETHER, lladdr))
+        answer = fcntl.ioctl(descriptor, SIOCGIFHWADDR, struct.pack("16s24x", name.encode()))
+    except OSError as error:
+        os.close(descriptor)
+        raise TvpnError(f"the TAP device {name} cannot have this hardware address: {error.strerror}") from None
+    return descriptor, name, answer[18:24]
+
+
+def _open(name: str, kind: str, flag: int) -> tuple[int, str]:
     try:
         descriptor = os.open(DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise TvpnError(f"{DEVICE} does not exist; load the kernel's tun module (modprobe tun)") from None
     except PermissionError:
         raise TvpnError(_NOT_ALLOWED) from None
-    template = f"{name}%d" if name == "tun" else name
-    request = struct.pack("16sH22x", template.encode(), IFF_TUN | IFF_NO_PI | IFF_VNET_HDR)
+    template = f"{name}%d" if name == kind else name
+    request = struct.pack("16sH22x", template.encode(), flag | IFF_NO_PI | IFF_VNET_HDR)
     try:
         answer = fcntl.ioctl(descriptor, TUNSETIFF, request)
     except OSError as error:
@@ -48,30 +69,35 @@ def open_tun(name: str) -> tuple[int, str]:
             raise TvpnError(_NOT_ALLOWED) from None
         if error.errno == errno.EBUSY:
             raise TvpnError(f"the device {name} is in use by another process; choose another name for dev") from None
-        raise TvpnError(f"cannot make the TUN device {name}: {error.strerror}") from None
+        raise TvpnError(f"cannot make the {kind.upper()} device {name}: {error.strerror}") from None
     return descriptor, answer[:16].rstrip(b"\0").decode()
 
 
 _NOT_ALLOWED = (
-    "tvpn needs root or the capability CAP_NET_ADMIN to make a TUN device; run it as root (sudo), "
+    "tvpn needs root or the capability CAP_NET_ADMIN to make a TUN or TAP device; run it as root (sudo), "
     "or give its systemd unit AmbientCapabilities=CAP_NET_ADMIN"
 )
 
 
 @implementer(IReadDescriptor)
 class TunDevice:
-    """Reads batches for ``deliver``; writes at once or not at all, since a queue only adds delay."""
+    """Reads batches for ``deliver``; writes at once or not at all, since a queue only adds delay.
+
+    ``mtu`` is that of what is in an IP packet or a frame; ``lladdr``: the hardware address of a TAP device.
+    """
 
     _log = Logger()
     merges = True
 
     def __init__(
         self, descriptor: int, name: str, mtu: int, reactor: IReactorFDSet,
-        deliver: Callable[[list[TunPacket]], None], vanished: Callable[[str], None],
+        deliver: Callable[[list[TunPacket]], None], vanished: Callable[[str], None], lladdr: bytes = b"",
     ) -> None:  # fmt: skip
         self.name = name
+        self.lladdr = lladdr
         self.counters = Counters.zero()
         self._descriptor = descriptor
+        # The header of a frame and its tags find room, too.
         self._size = HEADER.size + mtu + 64
         self._reactor = reactor
         self._deliver = deliver
@@ -104,7 +130,7 @@ class TunDevice:
             try:
                 self._deliver(batch)
             except Exception:
-                self._log.failure("a batch from the TUN device failed and is lost")
+                self._log.failure("a batch from the device failed and is lost")
 
     def _lost(self, error: OSError) -> None:
         # EIO: the link is down, not gone.
@@ -112,7 +138,11 @@ class TunDevice:
             self.counters.drop("tun-down")
             return
         self.close()
-        self._vanished(f"the TUN device {self.name} vanished ({error.strerror})")
+        self._vanished(f"{self._described} vanished ({error.strerror})")
+
+    @property
+    def _described(self) -> str:
+        return f"the {'TAP' if self.lladdr else 'TUN'} device {self.name}"
 
     def write(self, packets: Sequence[TunPacket]) -> None:
         descriptor, counters = self._descriptor, self.counters
@@ -128,7 +158,7 @@ class TunDevice:
     def connectionLost(self, reason: Failure) -> None:
         if self._descriptor >= 0:
             self.close()
-            self._vanished(f"the TUN device {self.name} vanished")
+            self._vanished(f"{self._described} vanished")
 
     def close(self) -> None:
         """Give the descriptor back, and with it the device."""

@@ -57,15 +57,21 @@ def peer_protocol(peer_info: Mapping[str, str]) -> Proto:
     return Proto(int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else Proto(0)
 
 
+_OVERHEAD, _TAP_OVERHEAD = 41, 73
+"""What 2.6 adds to tun-mtu: the historic sum, and 32 bytes for the header of a frame."""
+
+
 def encode_options_string(
-    server: bool, cipher: str | None, auth: str, tun_mtu: int, frames: bool = False
+    server: bool, cipher: str | None, auth: str, tun_mtu: int, frames: bool = False, tap: bool = False
 ) -> str:
     """What stock daemons compare and log a warning about; a plausible one keeps their logs quiet.
 
     link-mtu is the historic sum for BF-CBC and SHA1 that 2.6 still sends. ``frames``: packets stand in frames of
-    compression, which a server that has none may do for our sake.
+    compression, which a server that has none may do for our sake. ``tap``: the packets are Ethernet frames, whose
+    header counts as part of the link only.
     """
-    items = ["V4", "dev-type tun", f"link-mtu {tun_mtu + 41}", f"tun-mtu {tun_mtu}", "proto UDPv4"]
+    link_mtu = tun_mtu + (_TAP_OVERHEAD if tap else _OVERHEAD)
+    items = ["V4", f"dev-type {'tap' if tap else 'tun'}", f"link-mtu {link_mtu}", f"tun-mtu {tun_mtu}", "proto UDPv4"]
     if frames:
         items.append("comp-lzo")
     if cipher:

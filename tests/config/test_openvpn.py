@@ -257,10 +257,9 @@ class Refusing(ConfigCase):
             self.refused(f"mssfix {line}\n", 1, "mssfix", part, name="a.conf")
 
     def test_what_comes_later_is_refused(self) -> None:
-        """Strange protocols, tap, compression, passwords: each with what to do."""
+        """Strange protocols, compression, passwords: each with what to do."""
         for line, part in (
             ("proto sctp", "write udp"),
-            ("dev tap0", "use dev tun"),
             ("topology net31", "write subnet, net30 or p2p"),
             ("comp-lzo maybe", "write no"),
             ("compress lz4", "write stub or stub-v2"),

@@ -105,6 +105,7 @@ class RecordingLink(Recorder):
 
 class RecordingTun(Recorder):
     merges = True
+    lladdr = b"\2\0\0\0\0\1"
 
     def write(self, packets: list[TunPacket]) -> None:
         self.calls.append(("write", packets))
@@ -216,7 +217,7 @@ class BatchTests(PumpCase):
         self.pump.stir()
         self.assertEqual(self.names(), ["transmit"])
         tun: Any = RecordingTun(self.calls)
-        self.pump.attach(tun, [IPv4Address("10.9.0.1")], b"\2\0\0\0\0\1")
+        self.pump.attach(tun, [IPv4Address("10.9.0.1")])
         self.assertEqual(self.calls[-1], ("attach", {b"\x0a\x09\0\1"}, b"\2\0\0\0\0\1"))
         self.pump.stir()
         self.plane.packets = [(b"", b"one"), (b"", b"two")]

@@ -179,6 +179,7 @@ def _profile(
         comment=[
             f"{issued.identity.name}: made by tvpn on {now:%Y-%m-%d}; keep it safe, it holds a private key"
         ],
+        is_tap=settings.is_tap,
         **_wrapping(settings, state, now),
     )
 

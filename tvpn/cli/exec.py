@@ -73,6 +73,8 @@ def exec_(profile: Path, command: tuple[str, ...], timeout: float, verbose: bool
 def run(profile: Path, command: Sequence[str], timeout: float, verbose: bool) -> Outcome:
     """The client and the program, to the end of the program. Raises TvpnError."""
     settings = load_client(profile)
+    if settings.is_tap:
+        raise TvpnError(f"{profile}: its tunnel is an Ethernet (dev tap), and exec carries packets; use tvpn connect")
     if verbose:
         for warning in settings.warnings:
             complain(f"warning: {warning}")

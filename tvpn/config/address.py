@@ -179,7 +179,7 @@ def server(given: Given) -> IPv4Network:
     if len(given.arguments) not in (1, 2):
         raise ValueError("takes a network; write for example: 10.87.0.0/24")
     network = ipv4_network("/".join(given.arguments))
-    if not 16 <= network.prefixlen <= 29:
+    if not 16 <= network.prefixlen <= 30:
         raise ValueError(f"is a /{network.prefixlen}; write a network from /16 to /29, for example 10.87.0.0/24")
     return network
 

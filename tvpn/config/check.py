@@ -12,6 +12,7 @@ from tvpn.config.advice import advise
 from tvpn.config.draft import Draft
 from tvpn.config.fold import Role
 from tvpn.config.given import Given
+from tvpn.config.layer import check_layer
 from tvpn.config.reach import is_private
 from tvpn.config.side import check_side
 from tvpn.errors import ConfigError
@@ -31,14 +32,14 @@ def check(made: Draft, role: Role, source: Path) -> None:
     _check_wrapping(made, role)
     _check_formats(made, role)
     _check_timers(made)
-    _check_device(made)
+    check_layer(made, role)
     _check_routes(made, role)
     _check_manhole(made)
     advise(made, role)
 
 
 def _check_server(made: Draft, source: Path) -> None:
-    if not made.has("tunnel", "server") and not made.has("tunnel", "server_ipv6"):
+    if made.first_of("tunnel", "server", "server_ipv6") is None and not made.has("ethernet", "server_bridge"):
         raise ConfigError(
             "is missing; a server needs a network: server = 10.87.0.0/24 in [tunnel] (OpenVPN: server "
             "10.87.0.0 255.255.255.0)", file=source, option="server",
@@ -160,12 +161,6 @@ def _check_timers(made: Draft) -> None:
     least = control.get("reneg_sec_min")
     if least is not None and least > control["reneg_sec"]:
         raise made.place("control", "reneg_sec").error("has a minimum above its maximum; write MAX MIN")
-
-
-def _check_device(made: Draft) -> None:
-    name = made.values["tunnel"].get("dev", "tun")
-    if not name.startswith("tun") and not made.has("tunnel", "dev_type"):
-        raise made.place("tunnel", "dev").error(f"{name!r} does not begin with tun; add dev-type tun")
 
 
 def _check_routes(made: Draft, role: Role) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from tvpn.config import address, openvpn, pushable, value
+from tvpn.config.ethernet import VLAN
 from tvpn.config.given import Content, Given
 from tvpn.config.kind import Topology
 
@@ -43,6 +44,8 @@ class ClientConfig:
     iroutes: tuple[Network, ...] = ()
     steps: tuple[PushStep, ...] = ()
     disabled: bool = False
+    vlan_pvid: int = 0
+    """0 is the server's own."""
 
     @property
     def hosts(self) -> tuple[IPv4Address | IPv6Address, ...]:
@@ -90,6 +93,10 @@ class Addressing:
     ipv4: IPv4Network | None
     ipv6: IPv6Network | None
     topology: Topology = "subnet"
+    own: IPv4Address | None = None
+    """The address that no client may have, where it is not the first one: a gateway in the clients' network."""
+    is_tap: bool = False
+    has_vlans: bool = False
 
     def check_host(self, host: IPv4Address | IPv6Address) -> None:
         """Raises ValueError unless a client may have this address."""
@@ -98,7 +105,7 @@ class Addressing:
         own = self.ipv4 if host.version == 4 else self.ipv6
         if own is None or host not in own:
             return
-        if host == own.network_address + 1:
+        if host == (own.network_address + 1 if self.own is None or host.version == 6 else self.own):
             raise ValueError(f"cannot be {host}, which is the server's own address; write another")
         if host in (own.network_address, own.broadcast_address) and host.version == 4:
             raise ValueError(f"cannot be {host}, which is no host's address in {own}; write another")
@@ -226,8 +233,16 @@ def _iroute_ipv6(config: ClientConfig, given: Given, addressing: Addressing) -> 
 
 
 def _behind(config: ClientConfig, network: Network, addressing: Addressing) -> ClientConfig:
+    if addressing.is_tap:
+        raise ValueError("has no effect on a tap device, where whoever is behind a client is heard; delete the line")
     addressing.check_behind(network)
     return replace(config, iroutes=(*config.iroutes, network))
+
+
+def _vlan_pvid(config: ClientConfig, given: Given, addressing: Addressing) -> ClientConfig:
+    if not addressing.has_vlans:
+        raise ValueError("has no effect without the server's vlan-tagging; add it there or delete this line")
+    return replace(config, vlan_pvid=VLAN(given))
 
 
 _READERS: dict[str, Reader] = {
@@ -239,4 +254,5 @@ _READERS: dict[str, Reader] = {
     "push-remove": _push_remove,
     "push-reset": _push_reset,
     "disable": _disable,
+    "vlan-pvid": _vlan_pvid,
 }

@@ -11,6 +11,7 @@ from tvpn.config.address import DEFAULT_PORT, Listen, Protocol
 from tvpn.config.connection import fold_remotes
 from tvpn.config.draft import Draft
 from tvpn.config.given import Given
+from tvpn.config.layer import fold_layer
 from tvpn.config.own import OUTER
 from tvpn.errors import ConfigError
 
@@ -18,6 +19,7 @@ Role = Literal["server", "client"]
 CLIENT_PING_RESTART = 120  # OpenVPN's value for clients before the server's push (options.c)
 _SERVER_SIGNS = (
     ("tunnel", "server"), ("tunnel", "server_ipv6"), ("transport", "listen"), ("tvpn", "tls_server"), ("tvpn", "mode"),
+    ("ethernet", "server_bridge"),
 )  # fmt: skip
 _CLIENT_SIGNS = (("tvpn", "client"), ("transport", "remote"), ("tvpn", "pull"), ("tvpn", "tls_client"))
 
@@ -32,6 +34,7 @@ def fold(made: Draft, source: Path, is_ini: bool, environ: Mapping[str, str]) ->
         _fold_variables(made)
     _fold_certificate_type(made)
     _fold_keepalive(made, role)
+    fold_layer(made)
     if made.has("data", "fragment") and not made.has("tunnel", "mssfix"):
         # As stock: segments shall fit one fragment.
         made.values["tunnel"]["mssfix"] = made.values["data"]["fragment"] + OUTER

@@ -59,7 +59,6 @@ _REFUSED = {
     "name a folder with client-config-dir and write it there, in the client's file",
     "ifconfig ifconfig-ipv6 ifconfig-pool ifconfig-ipv6-pool ifconfig-noexec": "addresses come from server, "
     "server-ipv6 or the server's push; delete the line",
-    "server-bridge": "bridging is layer 2 (tap), which tvpn does not carry; use server",
     "client-nat": "addresses in the tunnel are not rewritten; delete the line",
     "shaper": "it arrives in a later release; delete the line",
     "management management-client management-hold management-query-passwords management-client-auth "
@@ -67,7 +66,7 @@ _REFUSED = {
     "chroot setcon": "use systemd's RootDirectory= and the like; delete the line",
     "cd": "paths are relative to the configuration file; delete the line",
     "config": "a file cannot include another; copy its lines here",
-    "lladdr tun-hwaddr vlan-tagging vlan-accept vlan-pvid": "it is for tap devices; delete the line",
+    "tun-hwaddr": "it is for systems other than Linux; write lladdr",
     "no-replay": "it weakens the tunnel; delete the line at both ends",
 }  # fmt: skip
 

@@ -9,12 +9,13 @@ from typing import Literal
 from tvpn.config.given import Given
 from tvpn.config.value import number, one_of, single
 
-_TAP = "is layer 2 (tap), which tvpn does not carry; use dev tun"
 SIDE: Callable[[Given], Literal["server", "client"]] = one_of("server", "client")
 INSISTENCE: Callable[[Given], Literal["none", "optional", "require"]] = one_of("none", "optional", "require")
 _PROFILE: Callable[[Given], Literal["legacy", "preferred", "suiteb"]] = one_of("legacy", "preferred", "suiteb")
 Topology = Literal["subnet", "net30", "p2p"]
 topology: Callable[[Given], Topology] = one_of("subnet", "net30", "p2p")
+DeviceType = Literal["tun", "tap"]
+device_type: Callable[[Given], DeviceType] = one_of("tun", "tap")
 _FRAME: Callable[[Given], Literal["stub-v2", "migrate"]] = one_of("stub-v2", "migrate")
 _NO: Callable[[Given], Literal["no"]] = one_of("no")
 _MSSFIX = number(0, 65535, bare=1492)
@@ -24,20 +25,11 @@ _DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
 
 def device(given: Given) -> str:
-    """``tun``, ``tun7`` or another interface name of at most 15 letters."""
+    """``tun``, ``tap``, ``tun7`` or another interface name of at most 15 letters."""
     name = single(given)
-    if name.startswith("tap"):
-        raise ValueError(_TAP)
     if _DEVICE.fullmatch(name) is None or name in (".", "..", "null"):
         raise ValueError(f"cannot be {name!r}; write tun or a name of at most 15 letters, digits and -")
     return name
-
-
-def device_type(given: Given) -> str:
-    """``tun``."""
-    if given.arguments == ("tap",):
-        raise ValueError(_TAP)
-    return one_of("tun")(given)
 
 
 def mode(given: Given) -> str:

@@ -12,6 +12,7 @@ from tvpn.config import ini, openvpn
 from tvpn.config.address import Listen, Remote
 from tvpn.config.check import check
 from tvpn.config.draft import draft
+from tvpn.config.ethernet import Ethernet
 from tvpn.config.fold import fold, own_lines
 from tvpn.config.given import Read, read_file
 from tvpn.config.table import Auth, Control, Data, Log, Manhole, Push, Tls, Transport, Tunnel, Tvpn
@@ -28,6 +29,7 @@ class Settings:
     tvpn: Tvpn = field(default_factory=Tvpn)
     transport: Transport = field(default_factory=Transport)
     tunnel: Tunnel = field(default_factory=Tunnel)
+    ethernet: Ethernet = field(default_factory=Ethernet)
     tls: Tls = field(default_factory=Tls)
     control: Control = field(default_factory=Control)
     data: Data = field(default_factory=Data)
@@ -47,6 +49,11 @@ class Settings:
     def remotes(self) -> tuple[Remote, ...]:
         """What a client calls, in the order of the file, with port and family resolved."""
         return self.transport.remote
+
+    @property
+    def is_tap(self) -> bool:
+        """Whether the tunnel carries Ethernet frames."""
+        return self.tunnel.dev_type == "tap"
 
     @property
     def pushed_keepalive(self) -> tuple[int, int] | None:
@@ -81,7 +88,7 @@ def parse(text: str, source: Path, *, environ: Mapping[str, str] | None = None, 
     sections = made.values
     return Settings(
         source, role, tuple(made.warnings), Tvpn(**sections["tvpn"]), Transport(**sections["transport"]),
-        Tunnel(**sections["tunnel"]), Tls(**sections["tls"]), Control(**sections["control"]),
-        Data(**sections["data"]), Push(**sections["push"]), Auth(**sections["auth"]),
+        Tunnel(**sections["tunnel"]), Ethernet(**sections["ethernet"]), Tls(**sections["tls"]),
+        Control(**sections["control"]), Data(**sections["data"]), Push(**sections["push"]), Auth(**sections["auth"]),
         Manhole(**sections["manhole"]), Log(**sections["log"]), own_lines(made, role),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tvpn.config import address, certificate, kind, login, proxy, pushable, value, variable
 from tvpn.config.address import Listen, Proxy, Remote, Route
+from tvpn.config.ethernet import Ethernet
 from tvpn.config.foreign import FOREIGN
 from tvpn.config.material import (
     Material,
@@ -107,8 +108,10 @@ class Transport:
 class Tunnel:
     """The network inside the tunnel."""
 
-    dev: str = option(kind.device, "tun", "name of the tun device; plain tun takes the next free number")
-    dev_type: str | None = option(kind.device_type, None, "tun, for a device whose name does not begin so")
+    dev: str = option(kind.device, "tun", "name of the device; plain tun or tap takes the next free number")
+    dev_type: kind.DeviceType | None = option(
+        kind.device_type, None, "tun (packets) or tap (frames), for a device whose name does not begin so"
+    )
     topology: kind.Topology = option(
         kind.topology, "subnet", "how clients are addressed: subnet, or as stock before 2.7 by pairs: net30, p2p"
     )
@@ -345,8 +348,8 @@ class Log:
 
 
 SECTIONS: dict[str, type[Any]] = {
-    "tvpn": Tvpn, "transport": Transport, "tunnel": Tunnel, "tls": Tls, "control": Control, "data": Data,
-    "push": Push, "auth": Auth, "manhole": Manhole, "log": Log,
+    "tvpn": Tvpn, "transport": Transport, "tunnel": Tunnel, "ethernet": Ethernet, "tls": Tls, "control": Control,
+    "data": Data, "push": Push, "auth": Auth, "manhole": Manhole, "log": Log,
 }  # fmt: skip
 RESERVED = ("api", "metrics", "management", "gremlin")
 ENTRIES: tuple[Entry, ...] = tuple(entry for section, shape in SECTIONS.items() for entry in entries(section, shape))

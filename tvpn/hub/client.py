@@ -74,10 +74,10 @@ class ClientHub:
     def __init__(
         self, terms: Terms, keys: ClientKeys, plane: Plane, *, spec: PeerSpec, mssfix: int,
         rules: PullRules = EVERYTHING, variants: Mapping[Own, Variant] = MappingProxyType({}),
-        limits: Limits | None = None,
+        limits: Limits | None = None, is_tap: bool = False,
     ) -> None:  # fmt: skip
         """``spec`` and ``limits``: what holds where the server pushes nothing else; ``rules``: what is taken of what it
-        pushes; ``variants``: the connections that have something of their own.
+        pushes; ``variants``: the connections that have something of their own; ``is_tap``: frames are carried.
         """
         self.drops: dict[str, int] = {}
         self.session: ClientSession | None = None
@@ -97,6 +97,7 @@ class ClientHub:
         self._silence_ends = False
         self._variants = variants
         self._usual = self._variant = Variant(keys, spec.fragment, mssfix)
+        self._is_tap = is_tap
         self._events: list[HubEvent] = []
 
     def connect(
@@ -207,12 +208,12 @@ class ClientHub:
 
     def _carry_out(self, event: Event, now: float) -> None:
         if isinstance(event, Pushed):
-            tunnel = read_pushed(self._rules.apply(event.options))
+            tunnel = read_pushed(self._rules.apply(event.options), self._is_tap)
             self._open_plane(tunnel, now)
             self._limit(tunnel, now)
             self._events.append(Connected(tunnel))
         elif isinstance(event, Updated):
-            tunnel = read_pushed(self._rules.apply(event.options))
+            tunnel = read_pushed(self._rules.apply(event.options), self._is_tap)
             self._plane.retime(SERVER, *self._timers(tunnel), now)
             self._limit(tunnel, now)
             self._events.append(Changed(tunnel))
@@ -269,7 +270,7 @@ class ClientHub:
             timeout=timeout,
             is_stream=self._stream,
         )
-        mss = inner_mss(self._variant.mssfix, self.endpoint, spec, agreement, self._overhead)
+        mss = inner_mss(self._variant.mssfix, self.endpoint, spec, agreement, self._overhead, self._is_tap)
         spec = replace(spec, mss=mss)
         self._plane.add(SERVER, self.endpoint, spec, now)
 

@@ -51,13 +51,15 @@ def _for_all(rules: ServerRules, home: Home) -> list[str]:
     """The list that a client's own file may change."""
     has_ipv6 = home.config.ifconfig_ipv6 is not None
     push: list[str] = []
-    if rules.ipv4 is not None and rules.topology == "subnet":
+    if rules.gateway is not None:
+        push.append(f"route-gateway {rules.gateway}")
+    elif rules.ipv4 is not None and rules.topology == "subnet":
         push.append(f"route-gateway {rules.ipv4.network_address + 1}")
     if rules.ipv4 is not None and rules.topology != "subnet" and rules.plane.client_to_client:
         push.append(f"route {rules.ipv4.network_address} {rules.ipv4.netmask}")
     elif rules.ipv4 is not None and rules.topology == "net30":
         push.append(f"route {rules.ipv4.network_address + 1}")
-    if home.config.ifconfig is not None:
+    if home.config.ifconfig is not None and not rules.is_tap:
         push.append(f"topology {rules.topology}")
     if has_ipv6:
         push.append("tun-ipv6")

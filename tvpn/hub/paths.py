@@ -64,10 +64,12 @@ def plan(tunnel: Tunnel, own: Iterable[Network], device: int, around: Surroundin
 
     Raises TvpnError where the tunnel would swallow the server, to which nothing else leads.
     """
-    into = Hop(device)
+    into = {4: Hop(device), 6: Hop(device)}
+    if tunnel.is_tap:
+        into = {4: Hop(device, tunnel.gateway), 6: Hop(device, tunnel.gateway_v6)}
     routes = [Route(network) for network in own] + tunnel.routes
-    entries = [Entry(network, into, needed=True) for network in tunnel.redirected]
-    entries += [Entry(half, into) for lan in blocked_lans(tunnel, around) for half in lan.subnets()]
+    entries = [Entry(network, into[network.version], needed=True) for network in tunnel.redirected]
+    entries += [Entry(half, into[half.version]) for lan in blocked_lans(tunnel, around) for half in lan.subnets()]
     entries += [
         Entry(route.network, hop, route.metric or None)
         for route in routes
@@ -76,8 +78,8 @@ def plan(tunnel: Tunnel, own: Iterable[Network], device: int, around: Surroundin
     ]
     entries = [*dict.fromkeys(entries)]
     pins = [*_pins(tunnel, entries, around)]
-    return [*dict.fromkeys(pins), *(entry for entry in entries if entry.hop != into),
-            *(entry for entry in entries if entry.hop == into)]  # fmt: skip
+    return [*dict.fromkeys(pins), *(entry for entry in entries if entry.hop.device != device),
+            *(entry for entry in entries if entry.hop.device == device)]  # fmt: skip
 
 
 def blocked_lans(tunnel: Tunnel, around: Surroundings) -> Iterator[Network]:
@@ -94,9 +96,9 @@ def unreachable(tunnel: Tunnel, around: Surroundings) -> list[Route]:
     return [route for route in tunnel.routes if route.by is Way.PAST and route.network.version not in around.gateways]
 
 
-def _hop(route: Route, into: Hop, around: Surroundings) -> Hop | None:
+def _hop(route: Route, into: Mapping[int, Hop], around: Surroundings) -> Hop | None:
     if route.by is Way.TUNNEL:
-        return into
+        return into[route.network.version]
     if route.by is Way.PAST:
         return around.gateways.get(route.network.version)
     return Hop(None, around.server if route.by is Way.SERVER else route.by)

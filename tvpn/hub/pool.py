@@ -50,6 +50,12 @@ class Layout:
         return (room - self.tail if room > self.tail else room) // self.step
 
 
+def layout_between(network: IPv4Network, first: IPv4Address, last: IPv4Address) -> Layout:
+    """That of a part of a network whose other addresses are others'."""
+    start, tail = int(first) - int(network.network_address), int(network.broadcast_address) - int(last)
+    return Layout(start, step=1, host=0, tail=tail)
+
+
 LAYOUTS: dict[Topology, Layout] = {
     "subnet": Layout(start=2, step=1, host=0, tail=1),
     "net30": Layout(start=4, step=4, host=2, tail=4),
@@ -58,15 +64,15 @@ LAYOUTS: dict[Topology, Layout] = {
 
 
 class Pool:
-    """``remembered``: identity -> index, the longest unused first."""
+    """``remembered``: identity -> index, the longest unused first; ``layout``: another one than the topology's."""
 
     def __init__(
         self, ipv4: IPv4Network | None, ipv6: IPv6Network | None, remembered: Mapping[str, int],
-        topology: Topology = "subnet",
+        topology: Topology = "subnet", layout: Layout | None = None,
     ) -> None:  # fmt: skip
         self._ipv4 = ipv4
         self._ipv6 = ipv6
-        self._layout = LAYOUTS[topology]
+        self._layout = layout or LAYOUTS[topology]
         sizes = [] if ipv4 is None else [self._layout.places(ipv4)]
         if ipv6 is not None:
             sizes.append(ipv6.num_addresses - self._ipv6_start())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import TypeVar
 
 from tvpn.config import word as words
@@ -54,6 +54,9 @@ class Tunnel:
     """The address at the other end where there is a pair and no network (topology net30 and p2p)."""
     topology: str = "net30"
     gateway: IPv4Address | None = None
+    gateway_v6: IPv6Address | None = None
+    is_tap: bool = False
+    """An Ethernet: addresses may come from a DHCP server there, and routes lead to a gateway there."""
     routes: list[Route] = field(default_factory=list)
     metric: int | None = None
     """Of routes that have none of their own."""
@@ -99,9 +102,9 @@ class Tunnel:
         return v4 + (REDIRECT_V6 if self.redirects_ipv6 or self.blocks_ipv6 else ())
 
 
-def read_pushed(options: Iterable[str]) -> Tunnel:
+def read_pushed(options: Iterable[str], is_tap: bool = False) -> Tunnel:
     """The tunnel these pushed options describe; a malformed or unknown one is ignored by name."""
-    tunnel, draft = Tunnel(), NamesDraft()
+    tunnel, draft = Tunnel(is_tap=is_tap), NamesDraft()
     for option in sorted(options, key=lambda option: _FIRST.get(option.lstrip().partition(" ")[0], 2)):
         try:
             word, *values = words.split(option) or [""]
@@ -142,8 +145,10 @@ def _settle(tunnel: Tunnel) -> None:
     ends = (tunnel.gateway, tunnel.other_end)
     for at, route in enumerate(tunnel.routes):
         by, metric = route.by, tunnel.metric if route.metric is None else route.metric
-        if not isinstance(by, Way) and (by in ends or by.is_link_local or any(by in network for network in inside)):
-            # Whoever it is in the tunnel: all of it leads to the server.
+        if isinstance(by, Way):
+            pass
+        elif by in ends or by.is_link_local or (not tunnel.is_tap and any(by in network for network in inside)):
+            # Whoever it is in the tunnel: all of it leads to the server. On an Ethernet it matters who.
             by = Way.TUNNEL
         tunnel.routes[at] = Route(route.network, by, metric)
 
@@ -156,7 +161,7 @@ def _topology(tunnel: Tunnel, values: list[str]) -> None:
 
 def _ifconfig(tunnel: Tunnel, values: list[str]) -> None:
     # Without a word about it stock means net30; an address behind 255 can only be a mask.
-    if tunnel.topology == "subnet" or values[1].startswith("255."):
+    if tunnel.is_tap or tunnel.topology == "subnet" or values[1].startswith("255."):
         tunnel.ipv4, tunnel.other_end = _of_one_host(IPv4Interface(f"{values[0]}/{values[1]}")), None
     else:
         pair = [_of_one_host(IPv4Interface(IPv4Address(value))) for value in values[:2]]
@@ -167,6 +172,7 @@ def _ifconfig_ipv6(tunnel: Tunnel, values: list[str]) -> None:
     if "%" in values[0]:
         raise ValueError("an address with a scope")
     tunnel.ipv6 = _of_one_host(IPv6Interface(values[0]))
+    tunnel.gateway_v6 = IPv6Address(values[1]) if tunnel.is_tap and len(values) > 1 else None
 
 
 def _of_one_host(address: Interface) -> Interface:
@@ -192,7 +198,8 @@ def _route_ipv6(tunnel: Tunnel, values: list[str]) -> None:
 
 
 def _route_gateway(tunnel: Tunnel, values: list[str]) -> None:
-    tunnel.gateway = IPv4Address(values[0])
+    # On an Ethernet the gateway may come from the DHCP server, with the address.
+    tunnel.gateway = None if tunnel.is_tap and values[0] == "dhcp" else IPv4Address(values[0])
 
 
 def _route_metric(tunnel: Tunnel, values: list[str]) -> None:
@@ -208,8 +215,8 @@ def _redirect_private(tunnel: Tunnel, values: list[str]) -> None:
 
 
 def _block_ipv6(tunnel: Tunnel, values: list[str]) -> None:
-    if values:
-        raise ValueError("takes nothing")
+    if values or tunnel.is_tap:
+        raise ValueError("takes nothing, and means packets")
     tunnel.blocks_ipv6 = True
 
 

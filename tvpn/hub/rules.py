@@ -13,6 +13,7 @@ from tvpn.plane.framing import FRAME_SIZES
 from tvpn.plane.verbs import Endpoint, PeerSpec
 from tvpn.session.negotiation import Agreement
 from tvpn.wire.data import V1_HEADER_SIZE, V2_HEADER_SIZE
+from tvpn.wire.ethernet import HEADER_SIZE as ETHERNET_HEADER
 
 _TCP_AND_IPV4_HEADER = 40
 _UDP_HEADER, _TCP_AND_LENGTH = 8, 22
@@ -36,6 +37,10 @@ class ServerRules:
     topology: Topology = "subnet"
     connect_freq: tuple[int, int] | None = None
     """So many new sessions of one source prefix in so many seconds."""
+    is_tap: bool = False
+    """Frames are carried, not packets."""
+    gateway: str | None = None
+    """What clients are told about their gateway where it is not the first address of the IPv4 network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,12 @@ class Verdict:
     config: ClientConfig = field(default_factory=ClientConfig)
 
 
-def inner_mss(mssfix: int, endpoint: Endpoint, spec: PeerSpec, agreement: Agreement, overhead: int = 0) -> int:
+def inner_mss(
+    mssfix: int, endpoint: Endpoint, spec: PeerSpec, agreement: Agreement, overhead: int = 0, is_tap: bool = False
+) -> int:
     """The MSS for inner IPv4 that keeps whole outer packets within ``mssfix``, at least 100; 0 when that is 0.
 
-    ``overhead``: bytes that the link itself adds to each datagram.
+    ``overhead``: bytes that the link itself adds to each datagram; ``is_tap``: the packets stand in frames.
     """
     if not mssfix:
         return 0
@@ -64,4 +71,5 @@ def inner_mss(mssfix: int, endpoint: Endpoint, spec: PeerSpec, agreement: Agreem
     header_size = V1_HEADER_SIZE if spec.wire_peer_id is None else V2_HEADER_SIZE
     room = largest_packet(mssfix - outer, header_size, agreement.cipher, agreement.digest, agreement.epochs)
     frame = FRAME_SIZES[spec.framing] + (HEADER_SIZE if spec.fragment else 0)
-    return max(room - frame - _TCP_AND_IPV4_HEADER, _SMALLEST_MSS)
+    inner = _TCP_AND_IPV4_HEADER + (ETHERNET_HEADER if is_tap else 0)
+    return max(room - frame - inner, _SMALLEST_MSS)

@@ -284,8 +284,9 @@ class ServerHub:
         spec = replace(
             rules.plane, addresses=home.addresses, networks=home.networks, wire_peer_id=agreement.peer_id,
             framing=agreement.framing, is_stream=stream, fragment=0 if stream else rules.plane.fragment,
+            pvid=home.config.vlan_pvid,
         )  # fmt: skip
-        return replace(spec, mss=inner_mss(rules.mssfix, member.endpoint, spec, agreement))
+        return replace(spec, mss=inner_mss(rules.mssfix, member.endpoint, spec, agreement, is_tap=rules.is_tap))
 
     # What goes out
 

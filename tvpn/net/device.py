@@ -9,10 +9,13 @@ from tvpn.plane.verbs import TunPacket
 
 
 class Device(Protocol):
-    """A TUN device, or what stands in for one."""
+    """A TUN or TAP device, or what stands in for one."""
 
     merges: bool
     """Whether it takes packets that stand for many (plane/merge.py)."""
+
+    lladdr: bytes
+    """The hardware address of a TAP device; empty for one that takes IP packets."""
 
     def write(self, packets: Sequence[TunPacket]) -> None:
         """To the kernel; what it does not take is dropped and counted."""

@@ -59,6 +59,20 @@ class Netlink:
                 self._try(f"give {device} the address {address}", self._add_address, index, address, other_end)
         self._try(f"bring {device} up", self._ip.link, "set", index=index, mtu=mtu, state="up")
 
+    def join(self, device: str, bridge: str) -> None:
+        """Let a device be a port of a bridge that is there."""
+        found = self._ip.link_lookup(ifname=bridge)
+        if not found or self._kind(found[0]) != "bridge":
+            raise TvpnError(f"there is no bridge {bridge}; make it with: ip link add {bridge} up type bridge")
+        index = self.index(device)
+        self._try(f"let {device} join the bridge {bridge}", self._ip.link, "set", index=index, master=found[0])
+
+    def _kind(self, index: int) -> str | None:
+        """What kind of virtual device it is, None for another."""
+        [message] = self._ip.get_links(index)
+        information = dict(message["attrs"]).get("IFLA_LINKINFO")
+        return None if information is None else dict(information["attrs"]).get("IFLA_INFO_KIND")
+
     def clear(self, device: str) -> None:
         """Take all of its addresses from a device, and the default routes into it."""
         index = self.index(device)

@@ -63,15 +63,11 @@ class Pump:
         self._tun: Device | None = None
         self._timer: IDelayedCall | None = None
 
-    def attach(
-        self, tun: Device, addresses: Collection[IPv4Address | IPv6Address], lladdr: bytes = b""
-    ) -> None:
-        """The device that inward packets are written to, its own addresses, and its hardware address where it has one;
-        without a device they are dropped.
-        """
+    def attach(self, tun: Device, addresses: Collection[IPv4Address | IPv6Address]) -> None:
+        """The device that inward packets are written to, and its own addresses; without one they are dropped."""
         self._tun = tun
         # Packets for these are merged.
-        self._plane.attach(frozenset(address.packed for address in addresses if tun.merges), lladdr)
+        self._plane.attach(frozenset(address.packed for address in addresses if tun.merges), tun.lladdr)
 
     def from_tun(self, batch: list[TunPacket]) -> None:
         now = self._now()

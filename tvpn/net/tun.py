@@ -37,6 +37,11 @@ def open_tun(name: str) -> tuple[int, str]:
     return _open(name, "tun", IFF_TUN)
 
 
+def open_device(name: str, is_tap: bool, lladdr: bytes | None = None) -> tuple[int, str, bytes]:
+    """Either of them; the hardware address of a TUN device is empty."""
+    return open_tap(name, lladdr) if is_tap else (*open_tun(name), b"")
+
+
 def open_tap(name: str, lladdr: bytes | None = None) -> tuple[int, str, bytes]:
     """The same for frames, ``tap`` for the next free number: (descriptor, device name, hardware address), the address
     being ``lladdr`` or one that the kernel makes up.

@@ -47,14 +47,13 @@ def profile(
     auth: str | None = None,
     data_ciphers: Sequence[str] = DEFAULT_CIPHERS,
     comment: Iterable[str] = (),
+    is_tap: bool = False,
 ) -> str:
     """The .ovpn's text; ``key_direction`` is the device's; raises TvpnError for what is no PEM or no host."""
     if not remotes:
-        raise TvpnError(
-            "a profile without the server's address is of no use; use --remote HOST or set 'advertise'"
-        )
+        raise TvpnError("a profile without the server's address is of no use; use --remote HOST or set 'advertise'")
     lines = [f"# {printable}" for text in comment for printable in _printable(text)]
-    lines += ["client", "dev tun"]
+    lines += ["client", f"dev {'tap' if is_tap else 'tun'}"]
     lines += [_remote_line(remote) for remote in remotes]
     lines += ["resolv-retry infinite", "nobind", "persist-tun", "remote-cert-tls server"]
     if tuple(data_ciphers) != DEFAULT_CIPHERS:

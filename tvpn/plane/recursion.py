@@ -14,13 +14,14 @@ PORT_AT = {4: 22, 6: 42}
 
 
 class Recursion:
-    """Knows what goes to the server itself."""
+    """Knows what goes to the server itself. ``begin``: where an IP packet begins, in frames."""
 
-    def __init__(self, server: Address) -> None:
+    def __init__(self, server: Address, begin: int = 0) -> None:
         host = ip_address(str(server[0]).partition("%")[0])
         self._host = host.packed
-        self._there = slice(16, 20) if host.version == 4 else slice(24, 40)
-        self._at = PORT_AT[host.version]
+        self._begin = begin
+        self._there = slice(begin + 16, begin + 20) if host.version == 4 else slice(begin + 24, begin + 40)
+        self._at = begin + PORT_AT[host.version]
         self._port = int(server[1]).to_bytes(2, "big")
 
     def sift(self, packets: list[TunPacket]) -> list[TunPacket]:
@@ -31,6 +32,6 @@ class Recursion:
         return packets
 
     def _is_ours(self, packet: bytes) -> bool:
-        return destination(packet) == self._host and packet[self._at : self._at + 2] == self._port
+        return destination(packet[self._begin :]) == self._host and packet[self._at : self._at + 2] == self._port
 
 

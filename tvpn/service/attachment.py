@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import Any, Protocol
 
 from twisted.logger import Logger
@@ -16,7 +16,7 @@ from tvpn.hub.redirect import Network
 from tvpn.net.clock import now
 from tvpn.net.device import Device
 from tvpn.net.netlink import Netlink
-from tvpn.net.tun import TunDevice, open_tun
+from tvpn.net.tun import TunDevice, open_device
 from tvpn.plane.recursion import Recursion
 from tvpn.plane.reject import Reject
 from tvpn.plane.verbs import Address, TunPacket
@@ -26,6 +26,7 @@ from tvpn.service.presence import Presence
 from tvpn.service.repair import repair
 from tvpn.service.resolver import Resolver, find_resolver, own_name_servers
 from tvpn.service.routing import RoutingTable
+from tvpn.wire.ethernet import HEADER_SIZE
 
 Deliver = Callable[[list[TunPacket]], None]
 Vanished = Callable[[str], None]
@@ -62,18 +63,23 @@ class Attachment(Protocol):
 
 
 class MachineAttachment:
-    """The whole machine joins. ``routes``: our own, beside those that are pushed."""
+    """The whole machine joins. ``routes``: our own, beside those that are pushed; ``lladdr``: the hardware address of a TAP
+    device; ``bridge``: one that it joins, and then addresses and routes are the system's business.
+    """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, device: str, mtu: int, routes: Sequence[Network], resolver: Resolver | None = None
-    ) -> None:
+        self, reactor: Any, device: str, mtu: int, routes: Sequence[Network], resolver: Resolver | None = None,
+        lladdr: bytes | None = None, bridge: str | None = None,
+    ) -> None:  # fmt: skip
         self.tun: TunDevice | None = None
         self.tunnel: Tunnel | None = None
         self._reactor = reactor
         self._device = device
         self._mtu = mtu
+        self._lladdr = lladdr
+        self._bridge = bridge
         self._resolver = resolver or find_resolver(reactor)
         self._table = RoutingTable(Journal(), routes)
         self._presence = Presence()
@@ -98,7 +104,7 @@ class MachineAttachment:
     def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
         """Other routes and names are changed in place, another address or size takes a new device."""
         self._deliver = deliver
-        self._recursion = Recursion(server)
+        self._recursion = Recursion(server, HEADER_SIZE if tunnel.is_tap else 0)
         if self.tun is None or self.tunnel is None or self.tunnel.device != tunnel.device:
             self.release()
             return self._make(tunnel, server, vanished)
@@ -108,27 +114,40 @@ class MachineAttachment:
 
     def _make(self, tunnel: Tunnel, server: Address, vanished: Vanished) -> TunDevice:
         mtu = tunnel.mtu or self._mtu
-        descriptor, name = open_tun(self._device)
-        tun = self.tun = TunDevice(descriptor, name, mtu, self._reactor, self._from_device, vanished)
+        descriptor, name, lladdr = open_device(self._device, tunnel.is_tap, self._lladdr)
+        tun = self.tun = TunDevice(descriptor, name, mtu, self._reactor, self._from_device, vanished, lladdr)
         self._name_servers = own_name_servers()
         try:
             with Netlink() as netlink:
-                netlink.set_up(name, mtu, tunnel.ipv4, tunnel.ipv6, other_end=tunnel.other_end)
+                netlink.set_up(name, mtu, *self._addresses(tunnel), other_end=tunnel.other_end)
+                if self._bridge is not None:
+                    netlink.join(name, self._bridge)
                 self._lay(netlink, tunnel, server, name)
         except TvpnError:
             self.release()
             raise
         tun.start()
-        own = [address for address in (tunnel.ipv4, tunnel.ipv6) if address is not None]
-        self._guard = Guard(self._reactor, name, own, vanished)
+        self._guard = Guard(self._reactor, name, self._addresses(tunnel), vanished)
         self._guard.start()
-        addresses = ", ".join(str(address) for address in own)
-        self._log.info("connected: device {device} with {addresses}", device=name, addresses=addresses)
+        self._log.info("connected: device {device} {place}", device=name, place=self._place(tunnel))
         return tun
+
+    def _place(self, tunnel: Tunnel) -> str:
+        """Where the device is, for people."""
+        if self._bridge is not None:
+            return f"in the bridge {self._bridge}"
+        addresses = ", ".join(str(address) for address in self._addresses(tunnel))
+        return f"with {addresses or 'an address of whoever gives them there'}"
+
+    def _addresses(self, tunnel: Tunnel) -> list[IPv4Interface | IPv6Interface]:
+        """Those of the device; in a bridge it has none."""
+        return [own for own in (tunnel.ipv4, tunnel.ipv6) if own is not None and self._bridge is None]
 
     def _lay(self, netlink: Netlink, tunnel: Tunnel, server: Address, device: str) -> None:
         """Routes, names and the rejection of IPv6, each as far as it is not so already."""
         self.tunnel = tunnel
+        if self._bridge is not None:
+            return
         self._table.lay(netlink, tunnel, device, _host(server), self._name_servers)
         if tunnel.blocks_ipv6 != (self._reject is not None):
             self._reject = Reject() if tunnel.blocks_ipv6 else None
@@ -149,9 +168,9 @@ class MachineAttachment:
         self._deliver(packets if self._recursion is None else self._recursion.sift(packets))
 
     def routes_changed(self, server: Address) -> None:
-        if self.tun is None or self.tunnel is None:
+        if self.tun is None or self.tunnel is None or self._bridge is not None:
             return
-        self._recursion = Recursion(server)
+        self._recursion = Recursion(server, HEADER_SIZE if self.tunnel.is_tap else 0)
         try:
             with Netlink() as netlink:
                 self._table.lay(netlink, self.tunnel, self.tun.name, _host(server), self._name_servers)

@@ -11,7 +11,7 @@ import secrets
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv6Network
 from pathlib import Path
@@ -25,7 +25,7 @@ from tvpn.config.clientfile import Addressing
 from tvpn.errors import ConfigError, TvpnError
 from tvpn.hub.backoff import Backoff
 from tvpn.hub.client import ClientHub
-from tvpn.hub.pool import Pool
+from tvpn.hub.pool import Pool, layout_between
 from tvpn.hub.pull import PullRules
 from tvpn.hub.rules import ServerRules
 from tvpn.hub.server import ServerHub
@@ -33,7 +33,10 @@ from tvpn.hub.stay import Limits
 from tvpn.net.person import can_be_asked
 from tvpn.net.share import Share
 from tvpn.pki.state import State
+from tvpn.plane.fabric import Fabric
 from tvpn.plane.router import Router
+from tvpn.plane.switch import Switch
+from tvpn.plane.trunk import Trunk
 from tvpn.plane.userspace import Userspace
 from tvpn.service import nft
 from tvpn.service.attachment import Attachment, MachineAttachment
@@ -118,14 +121,8 @@ def build_server(
     leases, ipv6 = _remembered(database_path, settings)
     holder.renew()
     terms = terms_of(settings, holder, server=True, tokens=token_rules(settings, state))
-    broadcasts = frozenset() if tunnel.server is None else frozenset({tunnel.server.broadcast_address.packed})
-    plane = Userspace(Router(broadcasts))
-    rules = ServerRules(
-        tunnel.server, ipv6, _server_pushes(settings), peer_spec(settings),
-        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn, tunnel.topology,
-        settings.auth.connect_freq,
-    )  # fmt: skip
-    pool = Pool(tunnel.server, ipv6, leases, tunnel.topology)
+    plane = Userspace(_server_fabric(settings))
+    rules, pool = _server_rules(settings, ipv6), _server_pool(settings, ipv6, leases)
     hub = ServerHub(terms, server_keys(settings, state), rules, pool, plane)
     database = None if database_path is None else Database(database_path, reactor)
     authenticate = None if settings.auth.policy is None else load_policy(settings.auth.policy)
@@ -135,8 +132,9 @@ def build_server(
     )  # fmt: skip
     routes = tuple(route.network for route in (*tunnel.route, *tunnel.route_ipv6))
     device = DevicePlan(
-        tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes, tunnel.topology, tunnel.client_to_client
-    )
+        tunnel.dev, tunnel.tun_mtu, tunnel.server, ipv6, routes, tunnel.topology, tunnel.client_to_client,
+        settings.is_tap, settings.ethernet.lladdr, settings.ethernet.bridge,
+    )  # fmt: skip
     shared = settings.transport.port_share
     share = None if shared is None else Share(reactor, shared.host, shared.port)
     listen = plan_sockets([(place.protocol, place.interface, place.port) for place in settings.listen])
@@ -146,11 +144,41 @@ def build_server(
     )  # fmt: skip
 
 
+def _server_fabric(settings: Settings) -> Fabric:
+    """Frames are switched, packets routed."""
+    network, ethernet = settings.tunnel.server, settings.ethernet
+    if settings.is_tap:
+        trunk = Trunk(ethernet.vlan_accept, ethernet.vlan_pvid) if ethernet.vlan_tagging else None
+        return Switch(trunk, ethernet.guard)
+    return Router(frozenset() if network is None else frozenset({network.broadcast_address.packed}))
+
+
+def _server_rules(settings: Settings, ipv6: IPv6Network | None) -> ServerRules:
+    tunnel, bridged = settings.tunnel, settings.ethernet.server_bridge
+    ipv4, gateway = tunnel.server, None
+    if bridged is not None:
+        ipv4, gateway = bridged.network, str(bridged.gateway or "dhcp") if bridged.tells else None
+    return ServerRules(
+        ipv4, ipv6, _server_pushes(settings), peer_spec(settings),
+        tunnel.mssfix, tunnel.tun_mtu, tunnel.max_clients, tunnel.duplicate_cn, tunnel.topology,
+        settings.auth.connect_freq, settings.is_tap, gateway,
+    )  # fmt: skip
+
+
+def _server_pool(settings: Settings, ipv6: IPv6Network | None, leases: Mapping[str, int]) -> Pool:
+    tunnel, bridged = settings.tunnel, settings.ethernet.server_bridge
+    if bridged is None or bridged.network is None or bridged.first is None or bridged.last is None:
+        return Pool(tunnel.server, ipv6, leases, tunnel.topology)
+    return Pool(bridged.network, ipv6, leases, layout=layout_between(bridged.network, bridged.first, bridged.last))
+
+
 def _client_files(settings: Settings, ipv6: IPv6Network | None) -> ClientFiles | None:
     tunnel = settings.tunnel
     if tunnel.client_config_dir is None:
         return None
-    addressing = Addressing(tunnel.server, ipv6, tunnel.topology)
+    bridged, has_vlans = settings.ethernet.server_bridge, settings.ethernet.vlan_tagging
+    ipv4, own = (tunnel.server, None) if bridged is None else (bridged.network, bridged.gateway)
+    addressing = Addressing(ipv4, ipv6, tunnel.topology, own, settings.is_tap, has_vlans)
     return ClientFiles(tunnel.client_config_dir, tunnel.ccd_exclusive, addressing)
 
 
@@ -219,16 +247,18 @@ def build_client(
     holder = ContextHolder(lambda: context_of(settings, None))
     prepare(holder.context)
     terms = terms_of(settings, holder, server=False)
-    plane = Userspace(Router())
+    plane = Userspace(Switch() if settings.is_tap else Router())
     hub = ClientHub(
         terms, client_keys(settings), plane, spec=peer_spec(settings), mssfix=tunnel.mssfix,
-        rules=pull_rules(settings), variants=variants(settings),
+        rules=pull_rules(settings), variants=variants(settings), is_tap=settings.is_tap,
         limits=Limits(tunnel.inactive or (0, 0), tunnel.session_timeout, silence_ends=tunnel.ping_exit > 0),
     )  # fmt: skip
     login = build_login(settings, reactor)
     kill_switch = _kill_switch(settings) if attachment is None else None
     if attachment is None:
-        attachment = MachineAttachment(reactor, tunnel.dev, tunnel.tun_mtu, [])
+        attachment = MachineAttachment(
+            reactor, tunnel.dev, tunnel.tun_mtu, [], lladdr=settings.ethernet.lladdr, bridge=settings.ethernet.bridge
+        )
     return ClientService(
         reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch
     )

@@ -57,7 +57,9 @@ def sentence(event: Progress) -> str | None:
     if isinstance(event, Calling | CallFailed | Waiting):
         return _calling(event)
     if isinstance(event, Joined):
-        return f"{event.name} joined from {where(event.endpoint)} as {', '.join(event.addresses)}"
+        # On an Ethernet the address may be none of ours.
+        as_addresses = f" as {', '.join(event.addresses)}" if event.addresses else ""
+        return f"{event.name} joined from {where(event.endpoint)}{as_addresses}"
     if isinstance(event, Left):
         who = event.name or "a client"
         verb = "left" if event.joined else "did not get in"

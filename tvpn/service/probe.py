@@ -27,6 +27,7 @@ class Probe:
 
     device = ""
     merges = False
+    lladdr = b""
 
     def __init__(self, reactor: Any, on_packet: OnPacket, on_end: Callable[[bool], None]) -> None:
         self._reactor = reactor

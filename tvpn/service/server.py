@@ -24,7 +24,7 @@ from tvpn.net.netlink import Netlink
 from tvpn.net.pump import Pump
 from tvpn.net.share import Newcomer, Share
 from tvpn.net.tcp import TCPFactory, TCPLink, open_tcp, raise_descriptor_limit
-from tvpn.net.tun import TunDevice, open_tun
+from tvpn.net.tun import TunDevice, open_device
 from tvpn.net.udp import UDPLink, open_udp
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint
@@ -65,7 +65,9 @@ class ListenPlan:
 
 @dataclass(frozen=True)
 class DevicePlan:
-    """The TUN device to be: its name, MTU, addresses, and networks routed into it."""
+    """The device to be: its name, MTU, addresses, and networks routed into it. A TAP device may have a hardware address
+    of our choice, and join a bridge.
+    """
 
     name: str
     mtu: int
@@ -74,6 +76,9 @@ class DevicePlan:
     routes: tuple[IPv4Network | IPv6Network, ...] = ()
     topology: Topology = "subnet"
     client_to_client: bool = False
+    is_tap: bool = False
+    lladdr: bytes | None = None
+    bridge: str | None = None
 
     def interfaces(self) -> Sequence[IPv4Interface | IPv6Interface]:
         """The server's own address is the first of each network; it stands alone where clients come by pairs."""
@@ -84,6 +89,13 @@ class DevicePlan:
         if self.ipv6 is not None:
             own.append(IPv6Interface((self.ipv6.network_address + 1, self.ipv6.prefixlen)))
         return own
+
+    def place(self) -> str:
+        """Where the device is, for people."""
+        if self.bridge is not None:
+            return f"in the bridge {self.bridge}"
+        addresses = ", ".join(str(interface) for interface in self.interfaces())
+        return f"with {addresses}" if addresses else "without an address"
 
     def other_end(self) -> IPv4Address | None:
         """The second address of the IPv4 network where the device is one end of a pair."""
@@ -147,13 +159,15 @@ class ServerService(Service):
             else:
                 opened = open_udp(family, host, port, several_addresses=True)
                 self.links.append(UDPLink(opened, self._reactor, self.pump.from_network))
-        descriptor, name = open_tun(plan.name)
-        self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished)
+        descriptor, name, lladdr = open_device(plan.name, plan.is_tap, plan.lladdr)
+        self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished, lladdr)
         self.pump.attach(self.tun, [interface.ip for interface in plan.interfaces()])
         with Netlink() as netlink:
             netlink.set_up(name, plan.mtu, *plan.interfaces(), other_end=plan.other_end())
             for route in (*plan.networks(), *plan.routes):
                 netlink.add_route(route, name)
+            if plan.bridge is not None:
+                netlink.join(name, plan.bridge)
         self._raise_firewall(name)
 
     def _raise_firewall(self, device: str) -> None:
@@ -181,10 +195,9 @@ class ServerService(Service):
         self._accept()
         if self.tun is not None:
             self.tun.start()
-            addresses = ", ".join(str(interface) for interface in self._device.interfaces())
             self._log.info(
-                "listening on {listen}, device {device} with {addresses}",
-                listen=self._listen.describe(), device=self.tun.name, addresses=addresses,
+                "listening on {listen}, device {device} {place}",
+                listen=self._listen.describe(), device=self.tun.name, place=self._device.place(),
             )  # fmt: skip
         for note in self._notes:
             self._log.info("{note}", note=note)

@@ -140,7 +140,7 @@ def terms_of(
     return Terms(
         context=context,
         options=encode_options_string(
-            server, data.cipher, data.auth, settings.tunnel.tun_mtu, frames=formats.framing != "none"
+            server, data.cipher, data.auth, settings.tunnel.tun_mtu, formats.framing != "none", settings.is_tap
         ),
         formats=formats,
         wall=wall,

@@ -63,8 +63,8 @@ class Attachment(Protocol):
 
 
 class MachineAttachment:
-    """The whole machine joins. ``routes``: our own, beside those that are pushed; ``lladdr``: the hardware address of a TAP
-    device; ``bridge``: one that it joins, and then addresses and routes are the system's business.
+    """The whole machine joins. ``routes``: our own, beside those that are pushed; ``lladdr``: the hardware address of a
+    TAP device; ``bridge``: one that it joins, and then addresses and routes are the system's business.
     """
 
     _log = Logger()

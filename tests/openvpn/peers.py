@@ -67,6 +67,7 @@ class Case:
     server_lines: tuple[str, ...] = ()
     client_lines: tuple[str, ...] = ()
     port: int = 1194
+    dev: str = "tun"
     digest: str = ""
     """Of tls-auth and CBC ciphers; without a word SHA256 of tls-auth, and OpenVPN's SHA1 of the others."""
 
@@ -84,7 +85,7 @@ class Ends:
         """As it would stand in a stock server.conf."""
         case = self.case
         lines = [
-            "dev tun", "topology subnet", f"port {case.port}", f"proto {self._proto('tcp-server')}",
+            f"dev {case.dev}", "topology subnet", f"port {case.port}", f"proto {self._proto('tcp-server')}",
             "server 10.99.0.0 255.255.255.0", "server-ipv6 fd00:99::/64", "dh none", "keepalive 10 60", "verb 4",
             f"data-ciphers {case.cipher}", "duplicate-cn", f"tls-version-max {case.tls}", *case.server_lines,
         ]  # fmt: skip
@@ -94,7 +95,7 @@ class Ends:
         """As it would stand in a stock client's profile."""
         case = self.case
         lines = [
-            "client", "dev tun", f"remote {case.outer} {case.port} {self._proto('tcp-client')}", "nobind",
+            "client", f"dev {case.dev}", f"remote {case.outer} {case.port} {self._proto('tcp-client')}", "nobind",
             "remote-cert-tls server", "verb 4", f"data-ciphers {case.cipher}", "connect-retry 1 2", *case.client_lines,
         ]  # fmt: skip
         return self._write(name, lines, self.client, self._wrapping(server=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
 
@@ -43,6 +44,20 @@ class WordTests(SynchronousTestCase):
         self.assertEqual(
             config.networks, (IPv4Network("10.87.0.50/32"), IPv6Network("fd00:87::50/128"), *config.iroutes)
         )
+
+    def test_ethernet(self) -> None:
+        """On a tap device a client may have a VLAN if the server tells them apart; networks behind it mean nothing."""
+        tap = replace(DUAL, is_tap=True, has_vlans=True, own=IPv4Address("10.87.0.254"))
+        self.assertEqual(parse("vlan-pvid 7\n", FILE, tap).vlan_pvid, 7)
+        self.assertEqual(parse("", FILE, tap).vlan_pvid, 0)
+        for text, addressing, part in (
+            ("vlan-pvid 7", DUAL, "without the server's vlan-tagging"), ("vlan-pvid 0", tap, "from 1 to 4094"),
+            ("vlan-pvid 4095", tap, "from 1 to 4094"), ("iroute 192.168.7.0 255.255.255.0", tap, "on a tap device"),
+            ("iroute-ipv6 2001:db8::/48", tap, "on a tap device"),
+            ("ifconfig-push 10.87.0.254 255.255.255.0", tap, "the server's own address"),
+        ):  # fmt: skip
+            self.assertIn(part, str(refusal(f"{text}\n", addressing)))
+        self.assertIsNotNone(parse("ifconfig-push 10.87.0.1 255.255.255.0\n", FILE, tap).ifconfig)
 
     def test_little(self) -> None:
         """An empty file gives nothing; disable is a word by itself; a gateway may be named."""

@@ -117,3 +117,16 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(planned(*options), {"10.2.0.0/16": GATEWAY})
         lost = unreachable(read_pushed(options), HERE)
         self.assertEqual([route.network for route in lost], [ip_network("fd00:1::/32")])
+
+
+class EthernetTests(SynchronousTestCase):
+    def test_gateways(self) -> None:
+        """On an Ethernet all that goes into the tunnel goes to a gateway there, each family to its own."""
+        options = [*OWN, "route-gateway 10.9.0.1", "route 10.1.0.0 255.255.0.0", "route-ipv6 2001:db8::/32",
+                   "redirect-gateway def1", "route 10.2.0.0 255.255.0.0 10.9.0.77"]  # fmt: skip
+        found = {str(each.network): each.hop for each in plan(read_pushed(options, is_tap=True), (), TUN, HERE)}
+        by = Hop(TUN, ip_address("10.9.0.1"))
+        self.assertEqual([found[each] for each in ("0.0.0.0/1", "128.0.0.0/1", "10.1.0.0/16")], [by] * 3)
+        self.assertEqual(found["2001:db8::/32"], Hop(TUN, ip_address("fd00:9::1")))
+        self.assertEqual(found["10.2.0.0/16"], Hop(None, ip_address("10.9.0.77")))
+        self.assertEqual(found["198.51.100.7/32"], GATEWAY)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tvpn.hub.pool import LARGEST_POOL, Lease, Pool
+from tvpn.hub.pool import LARGEST_POOL, Lease, Pool, layout_between
 
 SMALL = IPv4Network("10.9.0.0/29")  # five places: .2 to .6
 
@@ -44,6 +44,17 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(lease.packed, (b"\x0a\x09\0\x02", IPv6Address("fd00::1000").packed))
         self.assertEqual(lease.texts, ("10.9.0.2", "fd00::1000"))
         self.assertEqual(taken(Pool(None, IPv6Network("fd00::/120"), {}), "alice").texts, ("fd00::2",))
+
+    def test_part(self) -> None:
+        """Of a network that is others' too, only the addresses between these two; one of them is enough."""
+        network = IPv4Network("192.168.4.0/24")
+        for first, last, size in ((".200", ".220", 21), (".2", ".254", 253), (".9", ".9", 1)):
+            ends = IPv4Address(f"192.168.4{first}"), IPv4Address(f"192.168.4{last}")
+            pool = Pool(network, None, {}, layout=layout_between(network, *ends))
+            self.assertEqual(pool.size, size)
+            given = [taken(pool, f"device {number}").ipv4 for number in range(size)]
+            self.assertEqual((given[0], given[-1], len(set(given))), (*ends, size))
+            self.assertIsNone(pool.take("one more"))
 
     def test_pairs(self) -> None:
         """By pairs a place is four addresses and the client's is the third (net30), or one address (p2p); as in stock a

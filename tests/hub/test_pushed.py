@@ -187,3 +187,33 @@ class IgnoredTests(SynchronousTestCase):
     def test_garbage(self, options: list[tuple[str, str]]) -> None:
         """Any text after any word is read or ignored, never an exception."""
         read_pushed([f"{word} {text}" for word, text in options])
+
+
+class EthernetTests(SynchronousTestCase):
+    """What is read otherwise where frames are carried."""
+
+    def test_addresses(self) -> None:
+        """An address has a netmask, whatever the topology; there may be none, and a gateway from DHCP is none yet."""
+        for topology in ((), ("topology net30",)):
+            tunnel = read_pushed([*topology, "ifconfig 10.9.0.2 128.0.0.0", "route-gateway 10.9.0.1"], is_tap=True)
+            self.assertEqual((tunnel.ipv4, tunnel.other_end), (IPv4Interface("10.9.0.2/1"), None))
+            self.assertEqual(tunnel.gateway, IPv4Address("10.9.0.1"))
+        self.assertEqual(read_pushed(["route-gateway dhcp"], is_tap=True), Tunnel(is_tap=True))
+        self.assertEqual(read_pushed(["route-gateway dhcp"]).ignored, ["route-gateway dhcp"])
+        tunnel = read_pushed(ADDRESSES, is_tap=True)
+        self.assertEqual((tunnel.gateway_v6, read_pushed(ADDRESSES).gateway_v6), (IPv6Address("fd00::1"), None))
+
+    def test_gateways(self) -> None:
+        """A route by another host of the Ethernet is by that one, and by nobody in particular where packets go."""
+        options = [*ADDRESSES, "route-gateway 10.9.0.1", "route 10.1.0.0 255.255.0.0 10.9.0.77",
+                   "route 10.2.0.0 255.255.0.0 10.9.0.1", "route 10.3.0.0 255.255.0.0"]  # fmt: skip
+        self.assertEqual(
+            [route.by for route in read_pushed(options, is_tap=True).routes],
+            [IPv4Address("10.9.0.77"), Way.TUNNEL, Way.TUNNEL],
+        )
+        self.assertEqual([route.by for route in read_pushed(["topology subnet", *options]).routes], [Way.TUNNEL] * 3)
+
+    def test_packets_only(self) -> None:
+        """block-ipv6 answers packets, and there are none: it is named as ignored."""
+        tunnel = read_pushed([*ADDRESSES, "block-ipv6"], is_tap=True)
+        self.assertEqual((tunnel.ignored, tunnel.blocks_ipv6), (["block-ipv6"], False))

@@ -22,6 +22,8 @@ class Site:
     control: tuple[str, ...] = ()
     push: tuple[str, ...] = ()
     manhole: tuple[str, ...] = ()
+    ethernet: tuple[str, ...] = ()
+    network: tuple[str, ...] = ("server = 10.87.0.0/24", f"server-ipv6 = {INNER_V6[:-1]}/64")
 
     @property
     def state(self) -> Path:
@@ -32,7 +34,8 @@ class Site:
         sections = {
             "tvpn": ("role = server", "state = state"),
             "transport": self.transport,
-            "tunnel": ("server = 10.87.0.0/24", f"server-ipv6 = {INNER_V6[:-1]}/64", *self.tunnel),
+            "tunnel": (*self.network, *self.tunnel),
+            "ethernet": self.ethernet,
             "control": self.control,
             "push": self.push,
             "manhole": self.manhole,

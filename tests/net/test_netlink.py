@@ -15,7 +15,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip
 from tvpn.errors import TvpnError
 from tvpn.hub.paths import Entry, Hop
 from tvpn.net.netlink import Netlink
-from tvpn.net.tun import open_tun
+from tvpn.net.tun import open_tap, open_tun
 
 def refused(call, *arguments):
     try:
@@ -218,3 +218,26 @@ class NetlinkTests(SynchronousTestCase):
         self.assertRegex(lines[1], r"\Arefused: cannot route 10\.0\.0\.0/8 to tun7: .+")
         self.assertRegex(lines[2], r"\Arefused: cannot bring tun7 up: .+")
         self.assertRegex(lines[3], r"\Arefused: cannot route 10\.0\.0\.0/8: .+")
+
+    def test_bridge(self) -> None:
+        """A device joins a bridge that is there, and the bridge is asked who it is; what is none is refused by name."""
+        self.lab.ip("here", "link", "add", "br0", "up", "type", "bridge")
+        self.lab.ip("here", "addr", "add", "10.7.0.1/24", "dev", "br0")
+        self.lab.ip("here", "addr", "add", "fd00:7::1/64", "dev", "br0", "nodad")
+        said = self.do(
+            """
+            port, name, own = open_tap('tap7', bytes.fromhex('0200000000ab'))
+            netlink.join(name, 'br0')
+            show('-o', 'link', 'show', name)
+            print(own.hex(':'), netlink.lladdr(name).hex(':'))
+            found = [str(address) for address in netlink.addresses('br0')]
+            print([address for address in found if not address.startswith('fe80')])
+            for other in ('br1', 'lo', device):
+                refused(netlink.join, name, other)
+            """
+        )
+        self.assertIn("master br0", said)
+        self.assertIn("02:00:00:00:00:ab 02:00:00:00:00:ab", said)
+        self.assertIn("['10.7.0.1', 'fd00:7::1']", said)
+        for other in ("br1", "lo", "tun7"):
+            self.assertIn(f"refused: there is no bridge {other}; make it with: ip link add {other}", said)

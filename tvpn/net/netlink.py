@@ -67,6 +67,16 @@ class Netlink:
         index = self.index(device)
         self._try(f"let {device} join the bridge {bridge}", self._ip.link, "set", index=index, master=found[0])
 
+    def lladdr(self, device: str) -> bytes:
+        """The hardware address of a device that has one."""
+        [message] = self._ip.get_links(self.index(device))
+        return bytes.fromhex(str(dict(message["attrs"])["IFLA_ADDRESS"]).replace(":", ""))
+
+    def addresses(self, device: str) -> list[Address]:
+        """All its IP addresses."""
+        found = (dict(message["attrs"]) for message in self._ip.get_addr(index=self.index(device)))
+        return [ip_address(str(attributes.get("IFA_LOCAL", attributes["IFA_ADDRESS"]))) for attributes in found]
+
     def _kind(self, index: int) -> str | None:
         """What kind of virtual device it is, None for another."""
         [message] = self._ip.get_links(index)

@@ -88,7 +88,8 @@ _NOT_ALLOWED = (
 class TunDevice:
     """Reads batches for ``deliver``; writes at once or not at all, since a queue only adds delay.
 
-    ``mtu`` is that of what is in an IP packet or a frame; ``lladdr``: the hardware address of a TAP device.
+    ``mtu`` is that of what is in an IP packet or a frame; ``lladdr``: the hardware address by which this machine is
+    known behind a TAP device.
     """
 
     _log = Logger()

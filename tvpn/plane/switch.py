@@ -16,7 +16,7 @@ from tvpn.plane.peer import PlanePeer
 from tvpn.plane.segment import Port, Segment
 from tvpn.plane.trunk import Trunk
 from tvpn.plane.verbs import Counters, TunPacket
-from tvpn.wire.ethernet import IPV4, NOBODY, TAGGED_SIZE, ip_offset, is_group, is_whole, vlan_of
+from tvpn.wire.ethernet import HEADER_SIZE, IPV4, NOBODY, TAGGED_SIZE, ip_offset, is_group, is_whole, vlan_of
 from tvpn.wire.ip import TCP, clamp_mss
 
 _ONLY_SEGMENT = 0
@@ -214,7 +214,7 @@ def _spread(segment: Segment, frame: bytes, batches: Batches, sender: Port | Non
 
 def _clamped(frame: bytes, mss: int) -> bytes:
     """A frame with the MSS of a SYN in it lowered."""
-    if frame[12:14] == IPV4 and frame[23:24] != _TCP:
-        return frame
+    if frame[12:14] == IPV4:
+        return clamp_mss(frame, mss, HEADER_SIZE) if frame[23:24] == _TCP and frame[14] >> 4 == 4 else frame
     at = ip_offset(frame)
     return clamp_mss(frame, mss, at) if at else frame

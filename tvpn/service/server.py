@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -161,13 +161,16 @@ class ServerService(Service):
                 self.links.append(UDPLink(opened, self._reactor, self.pump.from_network))
         descriptor, name, lladdr = open_device(plan.name, plan.is_tap, plan.lladdr)
         self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished, lladdr)
-        self.pump.attach(self.tun, [interface.ip for interface in plan.interfaces()])
+        own: Sequence[IPv4Address | IPv6Address] = [interface.ip for interface in plan.interfaces()]
         with Netlink() as netlink:
             netlink.set_up(name, plan.mtu, *plan.interfaces(), other_end=plan.other_end())
             for route in (*plan.networks(), *plan.routes):
                 netlink.add_route(route, name)
             if plan.bridge is not None:
                 netlink.join(name, plan.bridge)
+                # It is the bridge that this machine is known by.
+                self.tun.lladdr, own = netlink.lladdr(plan.bridge), netlink.addresses(plan.bridge)
+        self.pump.attach(self.tun, own)
         self._raise_firewall(name)
 
     def _raise_firewall(self, device: str) -> None:

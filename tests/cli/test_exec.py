@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.config.scene import PEM
 from tests.lab import BIN, environment
 
 SERVER = "[tvpn]\nrole = server\nstate = state\n[tunnel]\nserver = 10.87.0.0/24\n"
@@ -41,6 +42,16 @@ class RefusalTests(SynchronousTestCase):
         (self.folder / "server.ini").write_text(SERVER)
         said = self.refused("server.ini", "echo", "began")
         self.assertEqual(said, "tvpn: server.ini describes a server; name a client's profile\n")
+
+    def test_frames(self) -> None:
+        """A profile for frames, which exec and explain have no use for."""
+        blocks = "".join(f"<{word}>\n{PEM}</{word}>\n" for word in ("ca", "cert", "key"))
+        (self.folder / "a.ovpn").write_text(f"client\ndev tap\nremote a\nremote-cert-tls server\n{blocks}")
+        said = self.refused("a.ovpn", "echo", "began")
+        self.assertIn("a.ovpn: its tunnel is an Ethernet (dev tap)", said)
+        done = subprocess.run([str(BIN / "tvpn"), "explain", "a.ovpn"], capture_output=True, text=True, timeout=30,
+                              env=environment(), cwd=self.folder)  # fmt: skip
+        self.assertEqual((done.returncode, "is an Ethernet (dev tap)" in done.stderr), (1, True), done.stderr)
 
     def test_usage(self) -> None:
         """Wrong usage; words behind the profile are the program's."""

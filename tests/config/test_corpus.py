@@ -25,6 +25,7 @@ ACCEPTED = {
     "connections": "explicit-exit-notify float",
     "connections-differ": "",
     "connections-keyed": "",
+    "ethernet": "ca",
     "http-proxy": "http-proxy-retry http-proxy-timeout",
     "kill-switch": "allow-pull-fqdn",
     "mikrotik": "persist-key persist-tun route-method route-delay",
@@ -50,7 +51,6 @@ ACCEPTED = {
 REFUSED = {
     "blowfish-only": (5, "data-ciphers", "cannot use 'BF-CBC'; the ciphers for data are AES-256-GCM, "),
     "compressed": (4, "compress", "cannot be 'lz4-v2', since nothing is compressed here; write stub or stub-v2"),
-    "ethernet": (2, "dev", "is layer 2 (tap), which tvpn does not carry; use dev tun"),
     "http-proxy-ntlm": (5, "http-proxy", "cannot log in by ntlm, which gives the password away; write basic"),
     "http-proxy-udp": (3, "http-proxy", "carries TCP alone, and vpn.example.org is called by UDP; write: proto tcp"),
     "managed": (4, "management", "the management interface arrives in a later release; delete the line"),

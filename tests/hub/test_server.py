@@ -354,6 +354,14 @@ class SegmentSizeTests(SynchronousTestCase):
         for agreement, spec, mss in table:
             self.assertEqual(inner_mss(1492, place, spec, agreement), mss)
 
+    def test_frames(self) -> None:
+        """A frame's header is room less: under AEAD by its 14 bytes, under CBC too (data-channel.md 13)."""
+        place, spec = Endpoint("wire", ("192.0.2.1", 1)), PeerSpec(wire_peer_id=3)
+        gcm = Agreement("AES-256-GCM", True, True, True, 3)
+        for agreement in (gcm, replace(gcm, cipher="AES-256-CBC", digest="SHA256")):
+            packets = inner_mss(1492, place, spec, agreement)
+            self.assertEqual(inner_mss(1492, place, spec, agreement, is_tap=True), packets - 14)
+
     def test_overhead(self) -> None:
         """What the link adds to each datagram, as a proxy's header, is room less; 0 still turns it off."""
         place, agreement = Endpoint("wire", ("192.0.2.1", 1)), Agreement("AES-256-GCM", True, True, True, 3)

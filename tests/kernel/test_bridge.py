@@ -9,7 +9,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.kernel.scene import CONNECTED, SERVER_V4, Site
+from tests.kernel.scene import CONNECTED, INNER_V4, INNER_V6, SERVER_V4, Site
+from tests.kernel.test_transfer import exchange
 from tests.lab import Lab, Program, skip_unless_possible, two_hosts
 
 STATIONS = str(Path(__file__).with_name("stations.py"))
@@ -121,6 +122,22 @@ class BridgeTests(SynchronousTestCase):
             self.assertIn("in the bridge br1", client.output)
             self.assertEqual([lab.ping("fourth", THIRD), lab.ping("third", "192.168.44.4")], [3, 3], server.output)
             self.assertIn(hardware(lab, "fourth", fourth), lab.ip("third", "neigh", "show", "192.168.44.4"))
+
+    def test_transfer(self) -> None:
+        """Streams are the same to the byte in both directions: past the machine, to its bridge, and to a device with an
+        address of its own.
+        """
+        with bridged(WITH_POOL) as (lab, site, _):
+            lab.ip("server", "addr", "add", "192.168.44.77/24", "dev", "br0")
+            server = site.serve()
+            site.join(site.device("alice"))
+            for far, host in (("third", THIRD), ("server", "192.168.44.77")):
+                self.assertEqual(exchange(lab, far, host), [[True, True]], server.output[-2000:])
+        with two_hosts() as lab:
+            site = Site(lab, tunnel=("dev = tap",))
+            server = site.serve()
+            site.join(site.device("alice"))
+            self.assertEqual(exchange(lab, "server", INNER_V4, INNER_V6), [[True, True]] * 2, server.output[-2000:])
 
     def test_no_bridge(self) -> None:
         """A bridge that is not there, or is none, is said before anything is served."""

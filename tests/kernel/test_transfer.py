@@ -50,19 +50,20 @@ print(json.dumps(same))
 SIZE = 6_000_000
 
 
+def exchange(lab: Lab, far: str, *hosts: str) -> list[list[bool]]:
+    """Bytes in both directions between the client and these addresses of the far host."""
+    number = 2 * len(hosts)
+    server = lab.spawn(far, sys.executable, "-c", SERVE, str(number), str(SIZE), name="serve")
+    server.wait_for("ready")
+    told = []
+    for index, host in enumerate(hosts):
+        done = lab.run("client", sys.executable, "-c", CALL, host, str(SIZE), str(2 * index))
+        told.append(json.loads(done.stdout))
+    return told
+
+
 class TransferTests(SynchronousTestCase):
     skip = skip_unless_possible("nft")
-
-    def exchange(self, lab: Lab, far: str, *hosts: str) -> list[list[bool]]:
-        """Bytes in both directions between the client and these addresses of the far host."""
-        number = 2 * len(hosts)
-        server = lab.spawn(far, sys.executable, "-c", SERVE, str(number), str(SIZE), name="serve")
-        server.wait_for("ready")
-        told = []
-        for index, host in enumerate(hosts):
-            done = lab.run("client", sys.executable, "-c", CALL, host, str(SIZE), str(2 * index))
-            told.append(json.loads(done.stdout))
-        return told
 
     def test_to_the_machine(self) -> None:
         """Streams that end at the server or at the client are the same to the byte, over both families."""
@@ -71,7 +72,7 @@ class TransferTests(SynchronousTestCase):
             profile = site.device("alice")
             server = site.serve()
             lab.twistd("client", profile, "client").wait_for("connected: device")
-            told = self.exchange(lab, "server", INNER_V4, INNER_V6)
+            told = exchange(lab, "server", INNER_V4, INNER_V6)
             self.assertEqual(told, [[True, True], [True, True]], server.output[-2000:])
 
     def test_past_the_machine(self) -> None:
@@ -84,4 +85,4 @@ class TransferTests(SynchronousTestCase):
             profile = site.device("alice")
             server = site.serve()
             lab.twistd("client", profile, "client").wait_for("connected: device")
-            self.assertEqual(self.exchange(lab, "third", "192.168.77.2"), [[True, True]], server.output[-2000:])
+            self.assertEqual(exchange(lab, "third", "192.168.77.2"), [[True, True]], server.output[-2000:])

@@ -48,6 +48,11 @@ class ProfileTests(SynchronousTestCase):
              "nobind", "persist-tun", "remote-cert-tls server", "verb 3"],
         )  # fmt: skip
 
+    def test_frames(self) -> None:
+        """For a server of frames it is one of frames."""
+        lines = self.lines(is_tap=True)
+        self.assertEqual(("dev tap" in lines, "dev tun" in lines), (True, False))
+
     def test_connect(self) -> None:
         """With everything in it a profile has no word that OpenVPN Connect refuses."""
         static = StaticKey(bytes(256)).text

@@ -21,6 +21,9 @@ from tvpn.errors import ConfigError, TvpnError
 from tvpn.net.share import Newcomer
 from tvpn.net.tcp import TCPLink
 from tvpn.pki.state import State
+from tvpn.plane.router import Router
+from tvpn.plane.switch import Switch
+from tvpn.plane.trunk import Trunk
 from tvpn.service import build
 from tvpn.service.server import DevicePlan, ListenPlan, plan_sockets
 
@@ -214,6 +217,30 @@ class GraphTests(BuildCase):
             vpn = service.services[0]
             self.assertIs(vpn.hub._rules.plane.client_to_client, answer)
             self.assertIs(vpn._device.client_to_client, answer)
+
+    def test_frames(self) -> None:
+        """With dev tap a switch moves the frames, of a server and of a client, as the words say; else a router."""
+        tap = "[tunnel]\ndev = tap\n[ethernet]\n"
+        bridged = f"{tap}server-bridge = 192.168.4.1 255.255.255.0 192.168.4.9 192.168.4.10\nbridge = br0\n"
+        for text, trunk, guards in (
+            ("", None, True), ("guard = no\n", None, False), ("vlan-tagging = yes\n", Trunk(), True),
+            ("vlan-tagging = yes\nvlan-accept = tagged\nvlan-pvid = 9\n", Trunk("tagged", 9), True),
+        ):  # fmt: skip
+            [vpn] = build.build(self.load(bridged + text + self.identity()), MemoryReactorClock()).services
+            switch = vpn.plane._fabric
+            self.assertEqual((type(switch), switch._trunk, switch._guards), (Switch, trunk, guards), text)
+            device, pool = vpn._device, vpn.hub._homes._pool
+            self.assertEqual((device.is_tap, device.bridge, device.interfaces()), (True, "br0", []))
+            self.assertEqual((pool.size, pool.take("alice").texts), (2, ("192.168.4.9",)))
+            self.assertEqual((vpn.hub._rules.is_tap, vpn.hub._rules.gateway), (True, "192.168.4.1"))
+        for word, gateway in (("dhcp", "dhcp"), ("nogw", None)):
+            text = f"{tap}server-bridge = {word}\n{self.identity()}"
+            [vpn] = build.build(self.load(text), MemoryReactorClock()).services
+            self.assertEqual((vpn.hub._rules.ipv4, vpn.hub._rules.gateway), (None, gateway))
+        for text, kind in (("", Router), ("[tunnel]\ndev = tap\n", Switch)):
+            own = "remote-cert-tls = server\n[transport]\nremote = a\n"
+            [vpn] = build.build(self.load(self.identity("client") + own + text), MemoryReactorClock()).services
+            self.assertIs(type(vpn.plane._fabric), kind)
 
     def test_share(self) -> None:
         """A web server shares the port where that is configured, and nowhere else."""

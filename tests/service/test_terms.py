@@ -65,6 +65,14 @@ class RequirementTests(BuildCase):
         self.assertEqual((wanted.issuer_fingerprints, wanted.fingerprints), ((b"\xab" * 32,), ()))
 
 
+class OptionTests(BuildCase):
+    def test_layer(self) -> None:
+        """The options string tells packets from frames."""
+        for text, kind in (("", "tun"), ("dev = tap\n", "tap")):
+            options = terms_of(self.load(SERVER + text), SSL.Context, server=True).options
+            self.assertIn(f",dev-type {kind},", options)
+
+
 class PeerInfoTests(BuildCase):
     """What our client says of itself."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from tvpn.cli.explain import load_client
+from tvpn.cli.explain import load_packets
 from tvpn.errors import TvpnError
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ def exec_(profile: Path, command: tuple[str, ...], timeout: float, verbose: bool
 
 def run(profile: Path, command: Sequence[str], timeout: float, verbose: bool) -> Outcome:
     """The client and the program, to the end of the program. Raises TvpnError."""
-    settings = load_client(profile)
-    if settings.is_tap:
-        raise TvpnError(f"{profile}: its tunnel is an Ethernet (dev tap), and exec carries packets; use tvpn connect")
+    settings = load_packets(profile)
     if verbose:
         for warning in settings.warnings:
             complain(f"warning: {warning}")

@@ -41,7 +41,7 @@ def explain(
     from tvpn.service.probe import Probe
     from tvpn.service.transcript import Transcript
 
-    settings = load_client(profile)
+    settings = load_packets(profile)
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     steady(reactor)
     transcript = Transcript(show if not markdown else lambda line: None, show_keys=show_keys)
@@ -64,6 +64,14 @@ def load_client(profile: Path) -> Any:
     settings = load(profile)
     if settings.role != "client":
         raise TvpnError(f"{profile} describes a server; name a client's profile")
+    return settings
+
+
+def load_packets(profile: Path) -> Any:
+    """The same for what sends IP packets of its own."""
+    settings = load_client(profile)
+    if settings.is_tap:
+        raise TvpnError(f"{profile}: its tunnel is an Ethernet (dev tap), and this sends packets; use tvpn connect")
     return settings
 
 

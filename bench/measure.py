@@ -18,8 +18,8 @@ from tests.lab import Program, two_hosts
 from tests.openvpn.peers import INNER_V4
 
 GIB = 1 << 30
-#: IPv4 and UDP, bytes.
-HEADERS = 28
+#: IPv4 and UDP, bytes, and what a frame has beside.
+HEADERS, FRAME = 28, 14
 INNER = {"server": INNER_V4, "client": INNER_CLIENT}
 #: Sends datagrams of one size, one in each system call, until it is ended.
 FLOOD = """
@@ -86,7 +86,8 @@ def arrived(place: Tunnel, host: str, size: int) -> int:
     """
     device = json.loads(place.lab.ip(host, "-j", "-s", "addr", "show", "to", INNER[host]))[0]
     received = device["stats64"]["rx"]
-    return int((received["bytes"] - HEADERS * received["packets"]) // size)
+    headers = HEADERS + (FRAME if device["ifname"].startswith("tap") else 0)
+    return int((received["bytes"] - headers * received["packets"]) // size)
 
 
 def packets(place: Tunnel, seconds: int, size: int, host: str = "server") -> float:

@@ -11,16 +11,18 @@ from tests.lab import Lab, Program, two_hosts
 from tests.openvpn.peers import Case, Ends
 
 WIREGUARD = "wireguard-go"
-#: pair -> (client, server)
+TAP = "tap-tap"
+#: pair -> (client, server); tap: two of ours with frames instead of packets.
 PAIRS = {
     "stock-stock": ("stock", "stock"),
     "stock-tvpn": ("stock", "tvpn"),
     "tvpn-stock": ("tvpn", "stock"),
     "tvpn-tvpn": ("tvpn", "tvpn"),
+    TAP: ("tap", "tap"),
     WIREGUARD: (WIREGUARD, WIREGUARD),
 }
 #: end -> what its file says beside; stock is without its kernel offload, so that both move packets themselves.
-ENDS = {"stock": ("disable-dco",), "tvpn": (), "idle": ("route-noexec", "ifconfig-noexec", "verb 1")}
+ENDS = {"stock": ("disable-dco",), "tvpn": (), "tap": (), "idle": ("route-noexec", "ifconfig-noexec", "verb 1")}
 #: What each pair is measured with; the others of the list are for one TCP stream only.
 CIPHER = "AES-256-GCM"
 CBC = "AES-256-CBC"
@@ -39,7 +41,10 @@ class Tunnel:
 def ends(lab: Lab, client: str, server: str, cipher: str = CIPHER) -> Ends:
     """The files of both, with tls-crypt-v2. Two ends of ours seal AEAD ciphers in epochs, as 2.7 does."""
     digest = "auth SHA256"
-    return Ends(lab, Case(cipher=cipher, server_lines=(digest, *ENDS[server]), client_lines=(digest, *ENDS[client])))
+    return Ends(lab, Case(
+        cipher=cipher, server_lines=(digest, *ENDS[server]), client_lines=(digest, *ENDS[client]),
+        dev="tap" if server == "tap" else "tun",
+    ))  # fmt: skip
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from bench.pairs import PAIRS
 from bench.report import CPU, LOADED, PING, SMALL, UP, UP_FOUR, Report, figure
 
 PANELS = (UP, UP_FOUR, SMALL, PING, LOADED, CPU)
-COLOURS = dict(zip(PAIRS, ("#8c8c8c", "#7fa6c9", "#5b8db8", "#1f5f99", "#c9a15b"), strict=True))
+COLOURS = dict(zip(PAIRS, ("#8c8c8c", "#7fa6c9", "#5b8db8", "#1f5f99", "#3f8f6b", "#c9a15b"), strict=True))
 #: In pixels.
 WIDTH, ROW, NAME, BAR, HEADING = 480, 22, 100, 260, 30
 

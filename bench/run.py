@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench import report, wireguard
 from bench.measure import clients, latency, loaded_latency, packets, throughput
-from bench.pairs import CIPHER, CIPHERS, PAIRS, WIREGUARD, Tunnel, tunnel
+from bench.pairs import CIPHER, CIPHERS, PAIRS, TAP, WIREGUARD, Tunnel, tunnel
 from bench.plot import plot
 from bench.report import Report, Sample
 from tests.lab import ROOT, missing
@@ -68,7 +68,7 @@ class Run:
                 self._keep(pair, CIPHER, self._on_tunnel(pair, CIPHER))
             for cipher in () if self.options.quick else CIPHERS[1:]:
                 for pair in pairs:
-                    if pair != WIREGUARD:
+                    if pair not in (TAP, WIREGUARD):
                         self._keep(pair, cipher, self._on_tunnel(pair, cipher))
             for server in report.SERVERS:
                 self._keep(server, CIPHER, self._on_server(server))

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.pairs import CBC, CIPHER, PAIRS
+from bench.pairs import CBC, CIPHER, PAIRS, TAP
 from bench.plot import plot
 from bench.report import DOWN, LIMITS, MEMORY, OURS, PING, SMALL, UP, Limit, Report, Sample, figure, load, text
 
@@ -58,13 +58,15 @@ class LimitTests(SynchronousTestCase):
             self.assertEqual(factors[what, "tvpn-tvpn", CIPHER], ("at least", 1.5))
             self.assertEqual(factors[what, "stock-tvpn", CIPHER], ("at least", 1.0))
             self.assertEqual(factors[what, "tvpn-stock", CIPHER], ("at least", 1.0))
+            self.assertEqual(factors[what, TAP, CIPHER], ("at least", 0.9))
             self.assertEqual({factors[what, pair, CBC] for pair in OURS}, {("at least", 0.8)})
         self.assertEqual({factors[SMALL, pair, CIPHER] for pair in OURS}, {("at least", 0.8)})
         self.assertEqual([factors[PING, pair, CIPHER] for pair in OURS], [("at most", x) for x in (3.0, 2.0, 2.0)])
 
     def test_whose_stock(self) -> None:
-        """A pair is compared with two stock ends, a server with a stock one."""
+        """A pair is compared with two stock ends, a server with a stock one; frames are with our own packets."""
         self.assertEqual(Limit(UP, "stock-tvpn", CIPHER, "at least", 1.0).stock, "stock-stock")
+        self.assertEqual(Limit(UP, TAP, CIPHER, "at least", 0.9).stock, "tvpn-tvpn")
         self.assertEqual(Limit(MEMORY, "tvpn", CIPHER, "at most", 1.0).stock, "stock")
 
 
@@ -84,7 +86,7 @@ class TextTests(SynchronousTestCase):
         lines = text(report(stock_stock=(100, 200, 900), wireguard_go=(7.25, 7.25, 7.25))).splitlines()
         heading = next(at for at, line in enumerate(lines) if line.startswith(CIPHER))
         self.assertEqual(lines[heading].split()[1:], list(PAIRS))
-        self.assertEqual(lines[heading + 1].split(), [*UP.split(), "200", "-", "-", "-", "7.25"])
+        self.assertEqual(lines[heading + 1].split(), [*UP.split(), "200", *"-" * (len(PAIRS) - 2), "7.25"])
         self.assertEqual(lines[heading + 2].split(), ["100", "to", "900", "7.25", "to", "7.25"])
 
     def test_failures(self) -> None:

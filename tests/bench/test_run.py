@@ -50,8 +50,8 @@ class KeepTests(SynchronousTestCase):
 class Device:
     """A lab whose device counted so much."""
 
-    def __init__(self, packets: int, octets: int) -> None:
-        self.counted = [{"stats64": {"rx": {"packets": packets, "bytes": octets}}}]
+    def __init__(self, name: str, packets: int, octets: int) -> None:
+        self.counted = [{"ifname": name, "stats64": {"rx": {"packets": packets, "bytes": octets}}}]
 
     def ip(self, host: str, *words: str) -> str:
         return json.dumps(self.counted)
@@ -61,8 +61,9 @@ class ArrivedTests(SynchronousTestCase):
     def test_super_packets(self) -> None:
         """Single datagrams and those in a super-packet count alike; the device counts a super-packet's headers once."""
         for number, octets in ((6, 6 * (64 + 28)), (2, 64 + 28 + 5 * 64 + 28), (0, 0)):
-            place = Tunnel(cast(Lab, Device(number, octets)), *[cast(Program, None)] * 2)
-            self.assertEqual(arrived(place, "server", 64), 6 if number else 0)
+            for name, more in (("tun0", 0), ("tap0", 14)):
+                place = Tunnel(cast(Lab, Device(name, number, octets + more * number)), *[cast(Program, None)] * 2)
+                self.assertEqual(arrived(place, "server", 64), 6 if number else 0)
 
 
 class MeasureTests(SynchronousTestCase):

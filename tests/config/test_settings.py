@@ -20,6 +20,7 @@ CLIENT = "[transport]\nremote = a\n[tls]\nca = ca.crt\ncert = own.crt\nkey = own
 OVPN = "client\nremote a\nauth-user-pass\npeer-fingerprint " + ":".join(["0a"] * 32) + "\n"
 SHIPPED = Path(__file__).parents[2] / "etc" / "server.ini"
 SHIPPED_CLIENT = SHIPPED.with_name("client.ini")
+SHIPPED_BRIDGE = SHIPPED.with_name("bridge.ini")
 
 
 class Loading(ConfigCase):
@@ -31,6 +32,18 @@ class Loading(ConfigCase):
         self.assertEqual((settings.tunnel.server_ipv6, settings.tunnel.nat), ("auto", "auto"))
         self.assertIn("redirect-gateway def1 ipv6", settings.push.lines)
         self.assertEqual(settings.tvpn.state, Path("/var/lib/tvpn"))
+
+    def test_the_shipped_bridge_file(self) -> None:
+        """It loads without a warning, as it is and with what its comments have."""
+        settings = load(SHIPPED_BRIDGE, environ={})
+        self.assertEqual((settings.is_tap, settings.ethernet.bridge, settings.warnings), (True, "br0", ()))
+        text = SHIPPED_BRIDGE.read_text().replace("server-bridge = dhcp\n", "")
+        self.write("ccd", "")
+        for word in ("server-bridge", "lladdr", "vlan-tagging", "vlan-accept", "vlan-pvid"):
+            self.assertIn(f"\n# {word} =", text)
+            text = text.replace(f"\n# {word} =", f"\n{word} =")
+        settings = self.load(text)
+        self.assertEqual((settings.ethernet.vlan_tagging, settings.ethernet.server_bridge.tells), (True, True))
 
     def test_every_commented_word_of_the_shipped_file_is_right_too(self) -> None:
         """A reader who takes the ``#`` off gets what the comment says."""

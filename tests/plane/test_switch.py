@@ -226,8 +226,8 @@ class StationTests(FramesTestCase):
         self.assertEqual(self.outward(frame(bytes(6), LOCAL)), [])
 
     def test_flood(self) -> None:
-        """I-14: a hundred thousand forged stations of one client push out neither another's nor our side's, which are all
-        reached, and take less than a MiB.
+        """I-14: a hundred thousand forged stations of one client push out neither another's nor our side's, all
+        of which are reached, and take less than a MiB.
         """
         table = self.switch._ports[0].segment.stations
         before = len(table)

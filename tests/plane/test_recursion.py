@@ -28,6 +28,15 @@ class RecursionTests(SynchronousTestCase):
             sifted = recursion.sift([(PLAIN, each) for each in (ours, *rest, ours)])
             self.assertEqual([each for _, each in sifted], rest)
 
+    def test_frames(self) -> None:
+        """The same where packets stand in frames; one that only looks so without its header passes."""
+        for server, kind in (("198.51.100.1", b"\x08\0"), ("2001:db8::1", b"\x86\xdd")):
+            ours, other = bytes(12) + kind + packet(server, 1194), bytes(12) + kind + packet(server, 443)
+            rest = [other, packet(server, 1194), bytes(13), bytes(12) + kind]
+            recursion = Recursion((server, 1194), 14)
+            sifted = recursion.sift([(PLAIN, each) for each in (ours, *rest, ours)])
+            self.assertEqual([each for _, each in sifted], rest)
+
     def test_nothing_to_do(self) -> None:
         """Without such a packet the batch is the same object: it costs a look."""
         batch = [(PLAIN, packet("203.0.113.7", 1194)), (PLAIN, packet("2001:db8::7", 1194))]

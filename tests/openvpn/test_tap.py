@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -77,6 +78,39 @@ class PairTests(SynchronousTestCase):
                 self.assertIn("via 10.99.0.1 dev tap0", lab.ip("client", "route", "get", "10.55.0.9"))
 
         abreast(scene, [True, False])
+
+
+class NetworkOfOthersTests(SynchronousTestCase):
+    """server-bridge without addresses: a DHCP server behind the server gives them, here nobody does."""
+
+    skip = skip_unless_possible("openvpn", "ping")
+
+    def test_no_address(self) -> None:
+        """Stock clients of our server, and we as client of a stock one: up without an address, and frames flow."""
+
+        def scene(case: tuple[str, bool]) -> None:
+            version, ours = case
+            with two_hosts() as lab:
+                ends = Ends(lab, Case("tls-crypt", version=version, dev="tap"))
+                text = re.sub(r"^server .*$", "server-bridge", ends.server_config().read_text(), flags=re.MULTILINE)
+                text = re.sub(r"^(server-ipv6|topology) .*\n", "", text, flags=re.MULTILINE)
+                if ours:
+                    server = lab.twistd("server", lab.write("server.conf", text), "tvpn-server")
+                    server.wait_for("listening on .* without an address")
+                    client = ends.join_stock()
+                    self.assertIn("route-gateway dhcp", client.output)
+                else:
+                    server = ends.serve_stock(text)
+                    client = ends.join()
+                    self.assertIn("an address of whoever gives them there", client.output)
+                    self.assertNotIn("ignored", client.output)
+                for host, address in (("server", "10.99.0.1/24"), ("client", "10.99.0.2/24")):
+                    lab.ip(host, "link", "set", "tap0", "up")
+                    lab.ip(host, "addr", "add", address, "dev", "tap0")
+                self.assertTrue(answered(lab, "client", INNER_V4), client.output + server.output)
+                self.assertNotIn("Traceback", client.output + server.output)
+
+        abreast(scene, [(version, ours) for version in ("2.6", "2.7") for ours in (True, False)])
 
 
 class ClientToClientTests(SynchronousTestCase):

@@ -20,6 +20,7 @@ from tests.plane.scene import (
     SwitchTestCase,
 )
 from tests.plane.test_guard import ADVERTISEMENT, OFFER
+from tests.wire.test_ethernet import BROADCAST
 from tests.wire.test_ip import tcp
 from tvpn.plane.guard import DHCP, ROUTER
 from tvpn.plane.segment import GROUP_BURST, IDLE, MOST_STATIONS
@@ -27,7 +28,7 @@ from tvpn.plane.switch import Switch
 from tvpn.plane.trunk import Trunk
 from tvpn.plane.userspace import Userspace
 from tvpn.plane.verbs import Endpoint, PeerSpec
-from tvpn.wire.ethernet import BROADCAST, IPV4, IPV6, TAGGED
+from tvpn.wire.ethernet import IPV4, IPV6, TAGGED
 
 GROUPS = (BROADCAST, b"\1\0\x5e\0\0\xfb", b"\x33\x33\0\0\0\1")
 LOCAL, UNKNOWN = b"\2\0\0\0\0\x63", b"\2\0\0\0\0\x77"

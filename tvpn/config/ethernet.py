@@ -11,9 +11,9 @@ from typing import Literal
 from tvpn.config import value
 from tvpn.config.given import Given
 from tvpn.config.option import option
+from tvpn.wire.ethernet import LAST_VLAN
 
 Accept = Literal["all", "tagged", "untagged"]
-LAST_VLAN = 4094
 ACCEPT: Callable[[Given], Accept] = value.one_of("all", "tagged", "untagged")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 HEADER_SIZE, TAG_SIZE = 14, 4
 TAGGED_SIZE = HEADER_SIZE + TAG_SIZE
 IPV4, IPV6, TAGGED = b"\x08\0", b"\x86\xdd", b"\x81\0"
-BROADCAST, NOBODY = b"\xff" * 6, bytes(6)
+NOBODY = bytes(6)
 #: VLANs have numbers up to this one; 0 in a tag says that it is there for the priority only.
 LAST_VLAN = 4094
 _IPV4_HEADER, _IPV6_HEADER = 20, 40
@@ -56,7 +56,3 @@ def with_vlan(frame: bytes, vlan: int) -> bytes:
 def without_tag(frame: bytes) -> bytes:
     """A tagged frame as it is without its tag."""
     return frame[:12] + frame[16:]
-
-
-def address_text(address: bytes) -> str:
-    return address.hex(":")

@@ -267,6 +267,7 @@ class GuardTests(FramesTestCase):
         (frame(BROADCAST, STATIONS[0], IPV4, OFFER), DHCP), (frame(STATIONS[1], STATIONS[0], IPV4, OFFER), DHCP),
         (frame(b"\1\x80\xc2\0\0\0", STATIONS[0], b"\0\x26"), "rogue-bridge"),
         (frame(b"\1\x80\xc2\0\0\x0e", STATIONS[0], b"\x88\xcc"), "rogue-bridge"),
+        (frame(b"\1\x80\xc2\0\0\0", STATIONS[0], IPV4, tcp(4, b"")), "rogue-bridge"),
     )  # fmt: skip
 
     def test_on(self) -> None:

@@ -75,19 +75,30 @@ class Streams:
         """The run of each stream that may go on."""
 
     def add(self, front: bytes, packet: bytes, is_v4: bool) -> None:
-        """A TCP packet for this machine itself."""
-        found = _read(packet, is_v4)
-        if found is None:
+        """A TCP packet for this machine itself. All of a run have the same ``key``; without one it stays alone."""
+        if is_v4 and len(packet) >= 40 and packet[0] == _PLAIN_V4 and packet[6:8] == _DONT_FRAGMENT:
+            at, head, stream = 20, 20 + (packet[32] >> 4 << 2), packet[12:24]
+            key = packet[:2] + packet[6:10] + packet[28:33] + packet[34:36] + packet[38:head]
+            length = int.from_bytes(packet[2:4], "big")
+        elif not is_v4 and len(packet) >= 60:
+            at, head, stream = 40, 40 + (packet[52] >> 4 << 2), packet[8:44]
+            key = packet[:4] + packet[6:8] + packet[48:53] + packet[54:56] + packet[58:head]
+            length = int.from_bytes(packet[4:6], "big") + 40
+        else:
             # Of which stream it is we do not look: nothing of any may overtake it.
             self._last.clear()
             self.runs.append(Run(front, packet))
             return
-        at, head, stream, key, sequence, is_last = found
+        flags = packet[at + 13]
+        if flags & ~_PUSH != _ACK or not at + 20 <= head < len(packet) or length != len(packet):
+            key = b""
+        sequence = int.from_bytes(packet[at + 4 : at + 8], "big")
         run = self._last.get(stream)
         if run is None or not key or run.front != front or not run.take(packet, key, sequence):
             run = self._last[stream] = Run(front, packet, at, head, key, sequence)
             self.runs.append(run)
-        if is_last:
+        if flags & _PUSH:
+            # It is the last of its run.
             run.is_open = False
 
 
@@ -118,28 +129,6 @@ def merge_frames(frames: Sequence[TunPacket], own: Collection[bytes], lladdr: by
         else:
             streams.add(frame[:begin], packet, is_v4)
     return [_merged(run) if len(run.packets) > 1 else (PLAIN, run.front + run.packets[0]) for run in streams.runs]
-
-
-def _read(packet: bytes, is_v4: bool) -> tuple[int, int, bytes, bytes, int, bool] | None:
-    """Where TCP begins, where its payload does, the stream, what has to be equal in a run (empty: it stays alone), the
-    sequence number, whether it is the last of its run. None for what is no ordinary TCP packet.
-    """
-    if is_v4:
-        if len(packet) < 40 or packet[0] != _PLAIN_V4 or packet[6:8] != _DONT_FRAGMENT:
-            return None
-        at, head, stream = 20, 20 + (packet[32] >> 4 << 2), packet[12:24]
-        key = packet[:2] + packet[6:10] + packet[28:33] + packet[34:36] + packet[38:head]
-        length = int.from_bytes(packet[2:4], "big")
-    else:
-        if len(packet) < 60:
-            return None
-        at, head, stream = 40, 40 + (packet[52] >> 4 << 2), packet[8:44]
-        key = packet[:4] + packet[6:8] + packet[48:53] + packet[54:56] + packet[58:head]
-        length = int.from_bytes(packet[4:6], "big") + 40
-    flags = packet[at + 13]
-    if flags & ~_PUSH != _ACK or not at + 20 <= head < len(packet) or length != len(packet):
-        key = b""
-    return at, head, stream, key, int.from_bytes(packet[at + 4 : at + 8], "big"), bool(flags & _PUSH)
 
 
 def _merged(run: Run) -> TunPacket:

@@ -138,7 +138,9 @@ class Switch:
         if not known and not segment.hear(port, source, now):
             counters.drop("no-station" if is_group(source) or source == NOBODY else "foreign-mac")
             return
-        if self._guards and (packet[23:24] != _TCP or packet[12:14] != IPV4):
+        # Most of what comes is TCP for one station, which no guard minds.
+        is_tcp = packet[23:24] == _TCP and packet[12:14] == IPV4
+        if self._guards and (not is_tcp or packet[0] & 1):
             reason = forbidden(packet)
             if reason is not None:
                 counters.drop(reason)
@@ -149,9 +151,14 @@ class Switch:
         counters.received_packets += 1
         counters.received_bytes += len(packet)
         if peer.spec.mss:
-            packet = _clamped(packet, peer.spec.mss)
-        if self._is_for_device(port, peer, packet):
+            packet = _clamped(packet, peer.spec.mss, is_tcp)
+        station = segment.stations.get(packet[:6])
+        if station is None or station.port.peer is None:
+            if packet[0] & 1 and peer.spec.client_to_client:
+                _spread(segment, packet, self._passed_on, port)
             self._to_the_device(segment, peer, packet)
+        else:
+            self._pass_on(peer, station.port.peer, packet)
 
     def _receive(self, server: PlanePeer, frame: bytes) -> None:
         """From our server: its whole network is behind it."""
@@ -159,17 +166,8 @@ class Switch:
         server.counters.received_bytes += len(frame)
         self._to_device.append((PLAIN, _clamped(frame, server.spec.mss) if server.spec.mss else frame))
 
-    def _is_for_device(self, port: Port, peer: PlanePeer, frame: bytes) -> bool:
-        """A frame for other peers goes there; whether the device gets it, too."""
-        segment = port.segment
-        if frame[0] & 1:
-            if peer.spec.client_to_client:
-                _spread(segment, frame, self._passed_on, port)
-            return True
-        station = segment.stations.get(frame[:6])
-        target = None if station is None else station.port.peer
-        if target is None:
-            return True
+    def _pass_on(self, peer: PlanePeer, target: PlanePeer, frame: bytes) -> None:
+        """A frame for a station of a peer's."""
         if target is peer:
             # Both stations are at its side: whoever is there has heard it.
             peer.counters.drop("own-side")
@@ -177,7 +175,6 @@ class Switch:
             _put(target, frame, self._passed_on)
         else:
             peer.counters.drop("client-to-client")
-        return False
 
     def _to_the_device(self, segment: Segment, peer: PlanePeer, frame: bytes) -> None:
         if self._trunk is not None:
@@ -212,9 +209,7 @@ def _spread(segment: Segment, frame: bytes, batches: Batches, sender: Port | Non
             batches.setdefault(number, []).append(frame)
 
 
-def _clamped(frame: bytes, mss: int) -> bytes:
-    """A frame with the MSS of a SYN in it lowered."""
-    if frame[12:14] == IPV4:
-        return clamp_mss(frame, mss, HEADER_SIZE) if frame[23:24] == _TCP and frame[14] >> 4 == 4 else frame
-    at = ip_offset(frame)
+def _clamped(frame: bytes, mss: int, is_tcp: bool = False) -> bytes:
+    """A frame with the MSS of a SYN in it lowered. ``is_tcp``: it says to be TCP in IPv4 without a tag."""
+    at = HEADER_SIZE if is_tcp and frame[14] >> 4 == 4 else ip_offset(frame)
     return clamp_mss(frame, mss, at) if at else frame

@@ -139,8 +139,7 @@ class Switch:
             counters.drop("no-station" if is_group(source) or source == NOBODY else "foreign-mac")
             return
         # Most of what comes is TCP for one station, which no guard minds.
-        is_tcp = packet[23:24] == _TCP and packet[12:14] == IPV4
-        if self._guards and (not is_tcp or packet[0] & 1):
+        if self._guards and (packet[23:24] != _TCP or packet[12:14] != IPV4 or packet[0] & 1):
             reason = forbidden(packet)
             if reason is not None:
                 counters.drop(reason)
@@ -151,7 +150,7 @@ class Switch:
         counters.received_packets += 1
         counters.received_bytes += len(packet)
         if peer.spec.mss:
-            packet = _clamped(packet, peer.spec.mss, is_tcp)
+            packet = _clamped(packet, peer.spec.mss)
         station = segment.stations.get(packet[:6])
         if station is None or station.port.peer is None:
             if packet[0] & 1 and peer.spec.client_to_client:
@@ -209,7 +208,9 @@ def _spread(segment: Segment, frame: bytes, batches: Batches, sender: Port | Non
             batches.setdefault(number, []).append(frame)
 
 
-def _clamped(frame: bytes, mss: int, is_tcp: bool = False) -> bytes:
-    """A frame with the MSS of a SYN in it lowered. ``is_tcp``: it says to be TCP in IPv4 without a tag."""
-    at = HEADER_SIZE if is_tcp and frame[14] >> 4 == 4 else ip_offset(frame)
+def _clamped(frame: bytes, mss: int) -> bytes:
+    """A frame with the MSS of a SYN in it lowered."""
+    if frame[12:14] == IPV4:
+        return clamp_mss(frame, mss, HEADER_SIZE) if frame[23:24] == _TCP and frame[14] >> 4 == 4 else frame
+    at = ip_offset(frame)
     return clamp_mss(frame, mss, at) if at else frame

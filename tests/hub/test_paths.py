@@ -57,6 +57,22 @@ class PinTests(SynchronousTestCase):
         self.assertRaises(TvpnError, planned, "redirect-gateway def1", around=around)
         self.assertEqual(planned("route 10.1.0.0 255.255.0.0", around=around), {"10.1.0.0/16": Hop(TUN)})
 
+    def test_own_network(self) -> None:
+        """M-08: the network of our own address may cover the server, which keeps its way; where the tunnel's addresses
+        are the server's own there is no way, and that is said.
+        """
+        for bits, own, pinned in (
+            (0, "198.51.100.200 255.255.255.0", True), (24, "198.51.100.200 255.255.255.0", True),
+            (25, "198.51.100.200 255.255.255.0", False), (0, "10.9.0.2 0.0.0.0", True),
+            (0, "198.51.100.200 198.51.100.201", False),
+        ):  # fmt: skip
+            around = replace(HERE, ways={SERVER: (GATEWAY, bits)})
+            found = planned(f"ifconfig {own}", around=around)
+            self.assertEqual(found.get("198.51.100.7/32"), GATEWAY if pinned else None, f"{own} {bits}")
+        for own in ("198.51.100.7 255.255.255.0", "10.9.0.2 198.51.100.7"):
+            options = [*OWN[:1], "topology p2p", f"ifconfig {own}"]
+            self.assertRaises(TvpnError, plan, read_pushed(options), (), TUN, HERE)
+
     @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32), st.sampled_from(
         ["", " vpn_gateway", " net_gateway", " 192.0.2.66", " remote_host"])), max_size=8),
         st.sets(st.sampled_from(["local", "autolocal", "def1", "block-local", "!ipv4", "bypass-dns"])))  # fmt: skip

@@ -64,6 +64,8 @@ def plan(tunnel: Tunnel, own: Iterable[Network], device: int, around: Surroundin
 
     Raises TvpnError where the tunnel would swallow the server, to which nothing else leads.
     """
+    if around.server in tunnel.ends:
+        raise TvpnError(f"the server wants {around.server} inside the tunnel, too; tell whoever runs it")
     into = {4: Hop(device), 6: Hop(device)}
     if tunnel.is_tap:
         into = {4: Hop(device, tunnel.gateway), 6: Hop(device, tunnel.gateway_v6)}
@@ -110,8 +112,10 @@ def _pins(tunnel: Tunnel, entries: Sequence[Entry], around: Surroundings) -> Ite
     """
     flags = frozenset[str]() if tunnel.redirect is None else tunnel.redirect.flags
     kept = [around.server, *(around.name_servers if "bypass-dns" in flags else ())]
+    # The kernel makes a route of the device's own network, too.
+    networks = [*(entry.network for entry in entries), *tunnel.inside]
     for address in kept:
-        longest = max((entry.network.prefixlen for entry in entries if address in entry.network), default=-1)
+        longest = max((network.prefixlen for network in networks if address in network), default=-1)
         way = around.ways.get(address)
         if way is None and address == around.server and longest >= 0:
             raise TvpnError(f"cannot find the way to the server {address} that its routes leave")

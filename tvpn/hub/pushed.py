@@ -90,9 +90,15 @@ class Tunnel:
         return redirect is not None and redirect.everything and "ipv6" in redirect.flags and self.ipv6 is not None
 
     @property
-    def redirects(self) -> bool:
-        """Whether all of a family goes into the tunnel."""
-        return self.redirects_ipv4 or self.redirects_ipv6 or self.blocks_ipv6
+    def inside(self) -> tuple[Network, ...]:
+        """The networks of our own addresses."""
+        return tuple(own.network for own in (self.ipv4, self.ipv6) if own is not None)
+
+    @property
+    def ends(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """Our own addresses, and the pair of one: each of them is in the tunnel whatever routes say."""
+        own = tuple(own.ip for own in (self.ipv4, self.ipv6) if own is not None)
+        return own if self.other_end is None else (*own, self.other_end)
 
     @property
     def redirected(self) -> tuple[Network, ...]:
@@ -141,13 +147,12 @@ def _settle(tunnel: Tunnel) -> None:
         # Nobody here knows who has given this machine its address.
         unmet = {"bypass-dhcp"} if tunnel.redirects_ipv6 or tunnel.blocks_ipv6 else {"bypass-dhcp", "ipv6"}
         tunnel.ignored += [f"{word} {flag}" for flag in sorted(redirect.flags & unmet)]
-    inside = [own.network for own in (tunnel.ipv4, tunnel.ipv6) if own is not None]
     ends = (tunnel.gateway, tunnel.other_end)
     for at, route in enumerate(tunnel.routes):
         by, metric = route.by, tunnel.metric if route.metric is None else route.metric
         if isinstance(by, Way):
             pass
-        elif by in ends or by.is_link_local or (not tunnel.is_tap and any(by in network for network in inside)):
+        elif by in ends or by.is_link_local or (not tunnel.is_tap and any(by in network for network in tunnel.inside)):
             # Whoever it is in the tunnel: all of it leads to the server. On an Ethernet it matters who.
             by = Way.TUNNEL
         tunnel.routes[at] = Route(route.network, by, metric)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from io import StringIO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tvpn.cli.face import JSONFace, TerminalFace, clock, rate, size
+from tvpn.cli.face import JSONFace, LastingFace, TerminalFace, clock, rate, size
 from tvpn.hub.event import Advanced, Announced, ChallengeAsked, Connected, Disconnected
 from tvpn.hub.pushed import read_pushed
 from tvpn.plane.verbs import Counters
@@ -66,6 +67,21 @@ class JSONTests(SynchronousTestCase):
         for _ in range(10):
             self.face.show(counters)
         self.assertEqual(self.told()[-1]["sent_bytes"], 21)
+
+
+class LastingTests(SynchronousTestCase):
+    def test_nobody_reads(self) -> None:
+        """When the reader of a pipe is gone nothing is raised, then or later, and nothing is left to be flushed."""
+        reader, writer = os.pipe()
+        with os.fdopen(writer, "w") as output:
+            face = LastingFace(JSONFace(output), output)
+            face.hear(CALLING)
+            os.close(reader)
+            for _ in range(2):
+                face.hear(CALLING)
+            face.show(Counters.zero())
+            face.close()
+            output.flush()
 
 
 class TerminalTests(SynchronousTestCase):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,6 +44,32 @@ class ConnectTests(SynchronousTestCase):
         client = self.lab.spawn("client", "script", "-qfec", f"{TVPN} connect {profile}", "/dev/null")
         client.wait_for(r"connected: 10\.87\.0\.2/24")
         client.wait_for(r"up 0:00:0\d   ↓ .* bit/s   ↑ .* bit/s")
+
+    def test_hung_up(self) -> None:
+        """When its terminal is closed it puts everything back, and status and sentence say that nobody asked for it."""
+        profile = self.site.device("alice")
+        server = self.site.serve()
+        client = self.lab.spawn("client", TVPN, "connect", str(profile))
+        server.wait_for("alice joined from")
+        self.assertEqual(client.stop(signal.SIGHUP), 1)
+        self.assertEqual(client.output, "tvpn: the terminal is gone (SIGHUP); the client stops\n")
+        server.wait_for("alice .*left")
+
+    def test_reader_gone(self) -> None:
+        """A program that reads no further ends nothing: the tunnel stands, and ends in order."""
+        profile = self.site.device("alice")
+        self.site.serve()
+        command = f"{TVPN} connect --json {profile} | head -n 2"
+        client = self.lab.spawn("client", "bash", "-c", f"{command}; echo status ${{PIPESTATUS[0]}}")
+        client.wait_for('"answered"')
+        for _ in range(50):
+            if "tun" in self.lab.ip("client", "-br", "link"):
+                break
+            time.sleep(0.1)
+        self.assertEqual(self.lab.ping("client", INNER_V4), 3)
+        self.lab.run("client", TVPN, "disconnect")
+        client.wait_for("status 0")
+        self.assertEqual(len(client.output.splitlines()), 3, client.output)
 
     def test_quiet(self) -> None:
         """Elsewhere it says nothing, as long as nothing is wrong; what is wrong is one sentence and status 1."""

@@ -140,6 +140,15 @@ class RemoteTests(ServiceCase):
         self.service._follow(SILENT)
         self.assertEqual(self.seen, [Calling("one.example", "192.0.2.1", "udp", 1194), SILENT, Waiting(1)])
 
+    def test_watcher_fails(self) -> None:
+        """A watcher that fails keeps neither the others from hearing nor the client from its work."""
+        self.service.watchers.insert(0, mock.Mock(side_effect=BrokenPipeError))
+        self.service.startService()
+        self.hub.endpoint = mock.Mock()
+        self.service._follow(Connected(Tunnel()))
+        self.attachment.open.assert_called_once()
+        self.assertEqual([type(each) for each in self.seen], [Calling, Connected])
+
     def test_one_retry(self) -> None:
         """Two reasons to try again are one try."""
         self.service.startService()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -129,13 +130,40 @@ class JSONFace:
         print(json.dumps({"time": at, "event": event, **values}), file=self._output, flush=True)
 
 
+class LastingFace:
+    """Another face, as long as its output can be written to: a client goes on when nobody looks any more."""
+
+    def __init__(self, face: Face, output: TextIO) -> None:
+        self._face = face
+        self._output = output
+
+    def hear(self, progress: Progress) -> None:
+        self._try(self._face.hear, progress)
+
+    def show(self, counters: Counters) -> None:
+        self._try(self._face.show, counters)
+
+    def close(self) -> None:
+        self._try(self._face.close)
+
+    def _try(self, call: Callable[..., None], *values: object) -> None:
+        try:
+            call(*values)
+        except OSError:
+            self._face = SilentFace()
+            # What is left in the buffer would fail again at the end, and be taken for our own failure.
+            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(nowhere, self._output.fileno())
+            os.close(nowhere)
+
+
 def choose(as_json: bool) -> Face:
     """The face for standard output as it is."""
     from tvpn.net.clock import now
 
     if as_json:
-        return JSONFace(sys.stdout)
-    return TerminalFace(sys.stdout, now) if sys.stdout.isatty() else SilentFace()
+        return LastingFace(JSONFace(sys.stdout), sys.stdout)
+    return LastingFace(TerminalFace(sys.stdout, now), sys.stdout) if sys.stdout.isatty() else SilentFace()
 
 
 def _addresses(tunnel: Tunnel) -> list[str]:

@@ -125,7 +125,7 @@ class ClientService(Service):
             # A question that was withdrawn has another in its place, or needs no answer any more.
             return
         if failure.check(Unanswered):
-            self._give_up(failure.getErrorMessage())
+            self.give_up(failure.getErrorMessage())
             return
         if failure.check(TvpnError):
             self._tell(CallFailed(failure.getErrorMessage()))
@@ -140,7 +140,7 @@ class ClientService(Service):
         try:
             delay = decide(now())
         except TvpnError as error:
-            self._give_up(str(error))
+            self.give_up(str(error))
             return
         if self.dialer.round_over and self.kill_switch is None and self.dialer.itinerary.has_names:
             # What the tunnel's name servers no longer answer is asked in the open.
@@ -194,7 +194,7 @@ class ClientService(Service):
     def _stay_silent(self, failure: Any) -> None:
         """A question went unanswered; one that was withdrawn needs no answer."""
         if self.running and not failure.check(CancelledError):
-            self._give_up(failure.getErrorMessage())
+            self.give_up(failure.getErrorMessage())
 
     # What the hub tells
 
@@ -210,7 +210,7 @@ class ClientService(Service):
             try:
                 self._open_tunnel(event.tunnel, again=isinstance(event, Connected))
             except TvpnError as error:
-                self._give_up(str(error))
+                self.give_up(str(error))
         elif isinstance(event, Disconnected) and self.running:
             self._lost(event)
 
@@ -227,14 +227,17 @@ class ClientService(Service):
             self._gave_up = True
             finish(self._reactor, event.reason)
         else:
-            self._give_up(f"gave up: {event.reason}")
+            self.give_up(f"gave up: {event.reason}")
 
     def _tell(self, progress: Progress) -> None:
         said = sentence(progress)
         if said is not None:
             self._log.info("{sentence}", sentence=said)
-        for watcher in self.watchers:
-            watcher(progress)
+        for watcher in [*self.watchers]:
+            try:
+                watcher(progress)
+            except Exception:
+                self._log.failure("a watcher of the client failed")
 
     # The tunnel
 
@@ -250,11 +253,11 @@ class ClientService(Service):
                 self.kill_switch.admit(self.attachment.device)
 
     def _vanished(self, reason: str) -> None:
-        self._give_up(f"{reason}; the client stops")
+        self.give_up(f"{reason}; the client stops")
 
     # Stop
 
-    def _give_up(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
         """The end that nobody asked for: with a kill switch it leaves nothing open."""
         self._gave_up = True
         fail(self._reactor, reason if self.kill_switch is None else f"{reason}; {self.kill_switch.remedy}")

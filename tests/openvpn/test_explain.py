@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -58,6 +59,39 @@ class ExplainTests(SynchronousTestCase):
             done = lab.run("client", *words, str(ends.server_config()), check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn("describes a server; name a client's profile", done.stderr)
+
+    def test_unwritten(self) -> None:
+        """Who reads no further is told no more, and what cannot be written is one sentence; both at once."""
+        with two_hosts() as lab:
+            ends = Ends(lab, Case())
+            command = f"{BIN / 'tvpn'} explain {ends.client_config()}"
+            for end, status, said in (
+                (" | head -n 1", 1, ""),
+                (" --pcap /dev/full", 1, "what was to be told could not be written (no space left on device)\n"),
+                (" > /dev/full", 1, "what was to be told could not be written (no space left on device)\n"),
+            ):
+                shell = ("bash", "-c", f"timeout 20 {command}{end}; exit ${{PIPESTATUS[0]}}")
+                done = lab.run("client", *shell, check=False)
+                self.assertEqual((done.returncode, done.stderr), (status, said), end)
+
+    def test_stopped(self) -> None:
+        """Ctrl-C is no lack of time."""
+        with two_hosts() as lab:
+            profile = str(Ends(lab, Case()).client_config())
+            program = lab.spawn("client", str(BIN / "tvpn"), "explain", profile)
+            program.wait_for("HARD_RESET_CLIENT_V3 id 0")
+            self.assertEqual(program.stop(signal.SIGINT), 1)
+            self.assertEqual(program.output.splitlines()[-1], "stopped before the server had let us in")
+
+    def test_open_file(self) -> None:
+        """A file that others may read holds secrets only once they may not."""
+        with two_hosts() as lab:
+            profile, file = str(Ends(lab, Case()).client_config()), lab.folder / "keylog"
+            file.touch()
+            file.chmod(0o666)
+            words = ("explain", "--timeout", "1", "--keylog", str(file), profile)
+            lab.run("client", str(BIN / "tvpn"), *words, check=False)
+            self.assertEqual(file.stat().st_mode & 0o777, 0o600)
 
 
 def packets(capture: bytes) -> int:

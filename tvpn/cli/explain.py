@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,16 +42,22 @@ def explain(
     from tvpn.service.probe import Probe
     from tvpn.service.transcript import Transcript
 
+    def tell(line: str) -> None:
+        if not markdown:
+            explanation.write(show, line)
+
     settings = load_packets(profile)
-    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False)
     steady(reactor)
-    transcript = Transcript(show if not markdown else lambda line: None, show_keys=show_keys)
+    transcript = Transcript(tell, show_keys=show_keys)
     with ExitStack() as files:
         capture = None if pcap is None else files.enter_context(open_secret(pcap, os.O_TRUNC))
         log = None if keylog is None else files.enter_context(open_secret(keylog, os.O_APPEND))
         explanation = Explanation(reactor, transcript, capture, log, timeout)
+        observer: Any = explanation.log
+        globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
         probe = Probe(reactor, explanation.data, explanation.end)
         explanation.run(build_client(settings, reactor, probe, explanation.prepare))
+    complain_of(explanation.broken)
     if markdown:
         show(f"# How {profile.name} connects\n\n{transcript.markdown}")
     if not explanation.succeeded:
@@ -79,9 +86,21 @@ def open_secret(path: Path, how: int) -> BinaryIO:
     """A file that only its owner may read; raises TvpnError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | how
     try:
-        return os.fdopen(os.open(path, flags, 0o600), "wb")
+        # Unbuffered: what fails has to fail where somebody listens.
+        file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            os.fchmod(file.fileno(), 0o600)
+        return file
     except OSError as error:
         raise TvpnError(f"{path}: cannot be written ({(error.strerror or 'unknown').lower()})") from None
+
+
+def complain_of(broken: OSError | None) -> None:
+    """Raises TvpnError for what could not be written; a pipe whose reader is gone is click's business."""
+    if isinstance(broken, BrokenPipeError):
+        raise broken
+    if broken is not None:
+        raise TvpnError(f"what was to be told could not be written ({(broken.strerror or 'unknown').lower()})")
 
 
 def show(line: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from OpenSSL import SSL
 from twisted.internet.error import ReactorNotRunning
+from twisted.logger import LogEvent, LogLevel, formatEvent
 
 from tvpn.crypto.suite import largest_packet
 from tvpn.crypto.tls import narrate
@@ -38,17 +39,34 @@ class Explanation:
         self, reactor: Any, transcript: Transcript, capture: BinaryIO | None, keylog: BinaryIO | None, patience: float
     ) -> None:
         self.succeeded = False
-        self.reason = f"the server did not let us in within {patience:g} seconds"
+        self.reason = "stopped before the server had let us in"
+        self.broken: OSError | None = None
+        """What could not be written, and so was the end."""
         self._reactor = reactor
         self._transcript = transcript
         self._encoder = Capture()
         self._capture: Callable[[Sighting], object] = lambda sighting: None
-        if capture is not None:
-            capture.write(HEADER)
-            self._capture = lambda sighting: capture.write(self._encode(sighting))
         self._keylog = keylog
         self._patience = patience
         self._client: ClientService | None = None
+        self._over = False
+        if capture is not None:
+            self.write(capture.write, HEADER)
+            self._capture = lambda sighting: self.write(capture.write, self._encode(sighting))
+
+    def write(self, call: Callable[[Any], object], what: object) -> None:
+        """Write something of the story; where that fails nobody needs the rest of it."""
+        if self.broken is None:
+            try:
+                call(what)
+            except OSError as error:
+                self.broken = error
+                self._stop()
+
+    def log(self, event: LogEvent) -> None:
+        """A log observer: what the client cannot go on for is the reason."""
+        if event["log_level"] >= LogLevel.critical and not self._over:
+            self.reason = formatEvent(event)
 
     def prepare(self, context: SSL.Context) -> None:
         """Have TLS tell its steps, and its secrets where they are wanted; raises TvpnError."""
@@ -61,12 +79,15 @@ class Explanation:
 
     def run(self, client: ClientService) -> None:
         """To the end."""
+        if self.broken is not None:
+            return
         reactor = self._reactor
         self._client = client
         client.hub.watch = self._note
         client.watchers.append(self._follow)
-        reactor.callLater(self._patience, self._stop)
+        reactor.callLater(self._patience, self._expire)
         reactor.callWhenRunning(client.startService)
+        reactor.addSystemEventTrigger("before", "shutdown", self._finish)
         reactor.addSystemEventTrigger("before", "shutdown", client.stopService)
         reactor.run()
 
@@ -85,16 +106,25 @@ class Explanation:
             self._transcript.say("the tunnel is up, and nobody in it answers a ping", now())
         self._stop()
 
+    def _expire(self) -> None:
+        if not self.succeeded:
+            self.reason = f"the server did not let us in within {self._patience:g} seconds"
+        self._stop()
+
     def _stop(self) -> None:
-        # What follows is our own goodbye.
-        if self._client is not None:
-            self._client.watchers.clear()
+        self._finish()
         with suppress(ReactorNotRunning):
             self._reactor.stop()
 
+    def _finish(self) -> None:
+        # What follows is our own goodbye.
+        self._over = True
+        if self._client is not None:
+            self._client.watchers.clear()
+
     def _log_secret(self, connection: SSL.Connection, line: bytes) -> None:
         if self._keylog is not None:
-            self._keylog.write(line + b"\n")
+            self.write(self._keylog.write, line + b"\n")
 
     def _note(self, record: Record) -> None:
         self._transcript.note(record)

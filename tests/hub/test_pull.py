@@ -145,6 +145,14 @@ class ConnectionTests(SynchronousTestCase):
             client = self.connect(PullRules(filters=filters(*texts)))
             self.assertEqual(client.hub.session.agreement.exit_message, says_goodbye, texts)
 
+    def test_rejected_token(self) -> None:
+        """What is rejected is named, a token only by its word."""
+        for option, shown in (("auth-token SECRET", "'auth-token',"), ('route-delay 5', "'route-delay 5',")):
+            rules = PullRules(filters=[PullFilter("reject", "")])
+            error = self.assertRaises(PeerError, rules.admits, option)
+            self.assertIn(shown, str(error))
+            self.assertNotIn("SECRET", str(error))
+
     def test_rejected(self) -> None:
         """A rejected option ends the connection with its text, and the client calls again, as stock does."""
         client = self.connect(PullRules(filters=filters("!route ")), "ping 5", "route 10.6.0.0 255.255.0.0")

@@ -64,6 +64,16 @@ class QuestionTests(TestCase):
         os.write(self.person, b"\x04")
         return self.assertFailure(question.answered, TvpnError)
 
+    def test_hung_up(self) -> Deferred[Exception]:
+        """A terminal that is closed answers nothing, and holds nothing."""
+        person, inner = pty.openpty()
+        self.patch(terminal, "TERMINAL", os.ttyname(inner))
+        question = Question(reactor, "Your code", False)
+        os.close(inner)
+        os.close(person)
+        done = self.assertFailure(question.answered, TvpnError)
+        return done.addCallback(lambda _: self.assertEqual(question.fileno(), -1))
+
     def test_none(self) -> None:
         """Without a terminal it is one sentence that names the question."""
         self.patch(terminal.os, "tcgetpgrp", lambda descriptor: os.getpgrp())

@@ -67,6 +67,15 @@ class RoadTests(SynchronousTestCase):
             self.clock.advance(GLANCE)
             self.assertEqual(self.changes, changes, str(slept))
 
+    def test_sleep_fails(self) -> None:
+        """When the kernel gives no answer after one sleep, the next one is noticed."""
+        self.road.head_for(HOST)
+        self.road._find = mock.Mock(side_effect=[OSError, FIRST])
+        for changes in (0, 1):
+            self.asleep += 600
+            self.clock.advance(GLANCE)
+            self.assertEqual(self.changes, changes)
+
     def test_verdict(self) -> None:
         """The server has a moment to answer from the new way."""
         for answered in (True, False):

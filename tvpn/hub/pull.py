@@ -38,7 +38,7 @@ class PullRules:
         for each in self._filters:
             if text.startswith(each.text):
                 if each.action == "reject":
-                    raise PeerError(f"the server pushed {text!r}, which pull-filter rejects ({each.text!r})")
+                    raise PeerError(f"the server pushed {_shown(text)!r}, which pull-filter rejects ({each.text!r})")
                 return each.action == "accept"
         return True
 
@@ -62,6 +62,11 @@ def _name_server(option: str) -> str:
     """The number of a ``dns server``, empty for every other option."""
     words = [word.strip("\"'") for word in option.split()[:3]]
     return words[2] if words[:2] == ["dns", "server"] and len(words) == 3 else ""
+
+
+def _shown(option: str) -> str:
+    """A token stays secret."""
+    return "auth-token" if _word(option) == "auth-token" else option
 
 
 def _word(option: str) -> str:

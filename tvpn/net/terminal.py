@@ -51,7 +51,9 @@ class Question(FileDescriptor):
 
     def _close(self) -> None:
         self.stopReading()
-        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._modes)
+        with suppress(termios.error):
+            # One that has hung up has no modes any more.
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._modes)
         os.close(self._descriptor)
         self._descriptor = -1
 

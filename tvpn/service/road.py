@@ -97,9 +97,16 @@ class Road:
         gap, self._slept = slept - self._slept, slept
         if gap > NAP:
             self._log.info("this machine has slept for {gap:.0f} seconds", gap=gap)
-            if self._host is not None:
-                self._way = self._find(self._host, self._tunnels)
-            self._changed()
+            try:
+                self._wake()
+            except Exception:
+                # The clock goes on, whatever the kernel said this time.
+                self._log.failure("what a sleep has changed could not be followed")
+
+    def _wake(self) -> None:
+        if self._host is not None:
+            self._way = self._find(self._host, self._tunnels)
+        self._changed()
 
     def stop(self) -> None:
         self.rest()

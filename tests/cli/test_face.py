@@ -57,6 +57,13 @@ class JSONTests(SynchronousTestCase):
         [event] = self.told()
         self.assertEqual(event["text"], 'two\nlines "and" \x1b[31m')
 
+    def test_challenge(self) -> None:
+        """Of a question there is its text; the state that goes back with the answer is a secret."""
+        event = ChallengeAsked(Challenge("Code?", state="SECRET", username="alice"))
+        self.face.hear(event)
+        self.assertEqual(self.told()[-1]["challenge"], "Code?")
+        self.assertNotIn("SECRET", repr(event))
+
     def test_traffic(self) -> None:
         """Counters are told every ten seconds, and only when they have moved."""
         counters = Counters(10, 1, 20, 1, {})

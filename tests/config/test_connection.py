@@ -27,6 +27,20 @@ class ConnectionTests(ConfigCase):
         self.assertEqual([(each.proxy, each.timeout) for each in settings.remotes], [(http, 4)] * 2)
         self.assertEqual(self.proxies("remote a\nsocks-proxy 192.0.2.7\n"), [Proxy("socks", "192.0.2.7", 1080)])
 
+    def test_looked_up(self) -> None:
+        """A limit of seconds for a name has no effect, and that is said; infinite is what is done."""
+        for seconds, said in (("5", True), ("infinite", False)):
+            warnings = self.load(f"{START}remote a\nresolv-retry {seconds}\n", "a.ovpn").warnings
+            self.assertEqual(any("resolv-retry: taken as infinite" in each for each in warnings), said, str(warnings))
+
+    def test_secrets(self) -> None:
+        """A header may hold a secret, and a file with a password that others may read is mentioned."""
+        self.write("login", "alice\nhidden\n", 0o644)
+        text = "remote a\nhttp-proxy p 1\nhttp-proxy-user-pass login\nhttp-proxy-option CUSTOM-HEADER X-Key SECRET\n"
+        settings = self.load(START + text, "a.ovpn")
+        self.assertTrue(any("login is readable by others" in each for each in settings.warnings), settings.warnings)
+        self.assertNotIn("SECRET", repr(settings.remotes))
+
     def test_by_block(self) -> None:
         """A block's own counts in it; one from outside where it stands above."""
         own = BLOCK.format("http-proxy q 1")

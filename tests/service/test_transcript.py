@@ -10,7 +10,7 @@ from tests.whole.simulation import Options, World
 from tvpn.crypto.tls import narrate
 from tvpn.hub.event import VerdictRequest
 from tvpn.hub.rules import Verdict
-from tvpn.service.transcript import Transcript
+from tvpn.service.transcript import Transcript, _lines_of
 from tvpn.session.record import KeyedAnew, Record, Watch
 from tvpn.session.renegotiation import Limits
 
@@ -78,6 +78,17 @@ class TranscriptTests(SynchronousTestCase):
             self.assertNotIn(secret, text)
             self.assertNotIn(secret, repr(told))
         self.assertIn(key, str(frank))
+
+    def test_messages(self) -> None:
+        """A token is not shown however it is written, nor the state of a question; the rest is."""
+        told = "\n".join(line for text in (
+            'PUSH_REPLY,ping 5, auth-token SECRET,"auth-token" SECRET,\tauth-token\tSECRET,, ',
+            "PUSH_UPDATE,-auth-token SECRET", "AUTH_FAILED,CRV1:R,E:SECRET:YWxpY2U=:Code?",
+            "AUTH_FAILED,not today",
+        ) for line in _lines_of(text))  # fmt: skip
+        self.assertNotIn("SECRET", told)
+        for shown in ("  ping 5\n", "  auth-token (not shown)", "  a question: Code?", "  not today"):
+            self.assertIn(shown, told)
 
     def test_retransmission(self) -> None:
         """A packet that was lost and comes again is said to, and its contents are told once."""

@@ -21,6 +21,7 @@ from tvpn.hub.pushed import Tunnel
 from tvpn.plane.verbs import Counters
 from tvpn.service.narrator import clean, sentence
 from tvpn.service.progress import CallFailed, Calling, Progress, Waiting
+from tvpn.wire.challenge import Challenge
 
 
 class Face(Protocol):
@@ -185,6 +186,9 @@ def _plain(value: object) -> object:
     """What JSON has a form for, and text for the rest."""
     if isinstance(value, Enum):
         return value.name.lower()
+    if isinstance(value, Challenge):
+        # What belongs to it otherwise is between us and the server.
+        return value.text
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 

@@ -45,7 +45,7 @@ class Proxy:
     credentials: Material | None = field(default=None, repr=False)
     ask: bool = False
     version: str = "1.1"
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

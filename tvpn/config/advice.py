@@ -10,6 +10,7 @@ from tvpn.config.value import AEAD, DATA_CIPHERS
 _SECRETS = (
     ("tls", "key"), ("tls", "askpass"), ("auth", "auth_user_pass"), ("auth", "auth_gen_token_secret"),
     ("control", "tls_auth"), ("control", "tls_crypt"), ("control", "tls_crypt_v2"),
+    ("transport", "http_proxy_user_pass"),
 )  # fmt: skip
 
 
@@ -35,6 +36,11 @@ def _advise_client(made: Draft) -> None:
         made.warn(
             made.first_of("tls", "ca", "pkcs12") or made.place("transport", "remote"),
             "any client of this CA may pose as the server; add remote-cert-tls server",
+        )
+    if made.values["transport"].get("resolv_retry") is not None:
+        made.warn(
+            made.place("transport", "resolv_retry"),
+            "taken as infinite: a name is looked up again for every call; connect-retry-max limits the calls",
         )
     # OpenVPN before 2.4 took the one of `cipher`; whoever negotiates does not look at it.
     data = made.values["data"]

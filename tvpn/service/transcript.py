@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from tvpn.crypto.derive import DataKeys
 from tvpn.service.narrator import clean
 from tvpn.session.record import KeyedAnew, Record, Said, Sighting
-from tvpn.wire.challenge import CR_RESPONSE
+from tvpn.wire.challenge import CR_RESPONSE, Challenge
 from tvpn.wire.header import Opcode
 from tvpn.wire.keyexchange import KeyExchangeMessage
+from tvpn.wire.message import AUTH_FAILED
 
 _WIDTH = 68
 _HEAD = f"{'ms':>9}  {'client':<{_WIDTH}}server"
@@ -225,6 +226,11 @@ def _message(text: str) -> Iterator[str]:
     yield f"{word}: {why}" if why else word
     if word == CR_RESPONSE:
         return
-    for option in filter(None, rest.split(",")):
-        name = option.partition(" ")[0].lstrip("-?")
+    question = Challenge.decode_refusal(rest) if word == AUTH_FAILED else None
+    if question is not None:
+        # Its state would let others answer it.
+        yield f"  a question: {question.text}"
+        return
+    for option in filter(str.strip, rest.split(",")):
+        name = option.split()[0].strip("\"'").lstrip("-?")
         yield f"  {name} (not shown)" if name == "auth-token" else f"  {option}"

@@ -54,7 +54,7 @@ class Challenge:
     text: str
     echo: bool = False
     wants_response: bool = True
-    state: str = ""
+    state: str = field(default="", repr=False)
     username: str = ""
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from unittest import mock
 
-from twisted.internet.defer import execute, succeed
+from twisted.internet.defer import ensureDeferred, execute, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import Lab, skip_unless_possible
@@ -44,7 +45,9 @@ class SwitchTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.patch(killswitch, "deferToThread", execute)
         self.ran: list[str] = []
-        self.switch = KillSwitch(self.ran.append, lambda *words: None)
+        self.stands: str | None = None
+        self.clients: list[int] = []
+        self.switch = KillSwitch(self.ran.append, lambda *words: self.stands, lambda: self.clients)
         self.switch._log = mock.Mock()
 
     def raise_up(self) -> None:
@@ -60,6 +63,21 @@ class SwitchTests(SynchronousTestCase):
         self.assertEqual(self.ran, [REMOVE + script(DOORS)])
         self.switch.take_down()
         self.assertEqual(self.ran[1:], [REMOVE])
+
+    def test_another(self) -> None:
+        """The table of a client that still runs stays: taken over, it would cut that one off, and be gone with us.
+        That of one that is gone, and a client without a table, are in nobody's way.
+        """
+        for stands, others, refused in (("{}", [1], True), (None, [1], False), ("{}", [], False)):
+            self.stands, self.clients = stands, [os.getpid(), *others]
+            self.switch.is_up, self.ran[:] = False, []
+            if refused:
+                failure = self.failureResultOf(ensureDeferred(self.switch.raise_up(mock.Mock())), TvpnError)
+                self.assertIn("another client runs here (process 1) and the kill", failure.getErrorMessage())
+                self.switch.end()
+            else:
+                self.raise_up()
+            self.assertEqual(len(self.ran), 0 if refused else 1)
 
     def test_late(self) -> None:
         """What comes after the end closes nothing: a client that is stopped while it starts leaves no table."""

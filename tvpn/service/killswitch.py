@@ -1,13 +1,15 @@
 """The kill switch: an nftables table of our own that lets nothing leave this machine but what goes to the server.
 
 It is loaded before the first packet is sent and belongs to no process: a client that is killed leaves it closed. There
-is one in a network namespace, under one name: who starts next takes it over, in one transaction and so without a gap.
+is one in a network namespace, under one name: who starts next takes it over, in one transaction and so without a gap,
+unless the client that closed it still runs.
 The kernel also keeps for us under which names the servers were known; behind it no name can be looked up.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +21,7 @@ from twisted.logger import Logger
 from tvpn.config.address import Remote
 from tvpn.errors import TvpnError
 from tvpn.net.lookup import Place
-from tvpn.service import nft
+from tvpn.service import nft, presence
 from tvpn.service.itinerary import Itinerary
 
 TABLE = "tvpn_kill"
@@ -33,15 +35,22 @@ Door = tuple[Remote, Place]
 
 
 class KillSwitch:
-    """``run`` loads a script in one transaction, ``ask`` answers what nft says, as JSON or text."""
+    """``run`` loads a script in one transaction, ``ask`` answers what nft says, as JSON or text; ``clients``: the
+    processes of all clients that run here.
+    """
 
     _log = Logger()
     remedy = "the kill switch stays closed; start the client again, or open it with: tvpn disconnect"
 
-    def __init__(self, run: Callable[[str], None] = nft.load, ask: Callable[..., str | None] = nft.ask) -> None:
+    def __init__(
+        self, run: Callable[[str], None] = nft.load, ask: Callable[..., str | None] = nft.ask,
+        clients: Callable[[], list[int]] = presence.clients,
+    ) -> None:  # fmt: skip
         self.is_up = False
+        self._is_anothers = False
         self._run = run
         self._ask = ask
+        self._clients = clients
         self._ended = False
         # Threads load, and whoever ends it must not be overtaken by one of them.
         self._lock = threading.Lock()
@@ -50,12 +59,23 @@ class KillSwitch:
         """Up before anything is sent, once the servers' names are looked up; raises TvpnError."""
         if self.is_up:
             return
+        await deferToThread(self._refuse_another)
         for remote, places in (await deferToThread(self.remembered, itinerary.remotes)).items():
             itinerary.remember(remote, places)
         doors = await itinerary.settle()
         await deferToThread(self._load, REMOVE + script(doors))
         self.is_up = True
-        self._log.info("the kill switch is closed: only {number} servers' addresses can be reached", number=len(doors))
+        self._log.info("the kill switch is closed; servers' addresses that can be reached: {number}", number=len(doors))
+
+    def _refuse_another(self) -> None:
+        """Raises TvpnError for the table of a client that runs: it would be cut off, and open when we end."""
+        others = [pid for pid in self._clients() if pid != os.getpid()]
+        self._is_anothers = bool(others) and self.stands()
+        if self._is_anothers:
+            raise TvpnError(
+                f"another client runs here (process {others[0]}) and the kill switch is closed; end it with: "
+                "tvpn disconnect"
+            )
 
     def admit(self, device: str) -> None:
         """What goes into this device, our tunnel, and comes out of it, may pass."""
@@ -77,7 +97,9 @@ class KillSwitch:
             self._run(REMOVE)
 
     def end(self) -> None:
-        """Open, at the end of a client that was asked to stop; what goes wrong is told."""
+        """Open, at the end of a client that was asked to stop; what goes wrong is told. Another's stays closed."""
+        if self._is_anothers:
+            return
         try:
             self.take_down()
         except TvpnError as error:

@@ -46,11 +46,9 @@ class Presence:
             self._socket = None
 
 
-def end_all(sockets: Path = SOCKETS) -> list[int]:
-    """End every client in this network namespace that is ours (or root's), each in its own way; their process ids.
-    Raises TvpnError for one that may not be ended, or does not end.
-    """
-    ended = []
+def clients(sockets: Path = SOCKETS) -> list[int]:
+    """The process ids of the clients in this network namespace that are ours or root's."""
+    found = []
     for name in sorted(set(_NAME.findall(sockets.read_text(errors="replace")))):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.settimeout(1.0)
@@ -62,9 +60,18 @@ def end_all(sockets: Path = SOCKETS) -> list[int]:
             pid, user, _ = _CREDENTIALS.unpack(credentials)
             # Anybody may take the name; nobody else's process is ended for it.
             if user in (0, os.geteuid()):
-                _end(pid)
-                ended.append(pid)
-    return ended
+                found.append(pid)
+    return found
+
+
+def end_all(sockets: Path = SOCKETS) -> list[int]:
+    """End each of them in its own way; their process ids. Raises TvpnError for one that may not be ended, or does not
+    end.
+    """
+    found = clients(sockets)
+    for pid in found:
+        _end(pid)
+    return found
 
 
 def _end(pid: int) -> None:

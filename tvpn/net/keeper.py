@@ -1,5 +1,5 @@
 """The process that keeps a namespace: makes it, sets it up as it is told, runs the one program in it, says how that
-ended. ``tvpn exec`` starts it before there are any keys, so that none are in here.
+ended. It is a fresh interpreter: no key of ours is in here.
 
 Both sides speak over a socket, a JSON object to a datagram. Told: ``inner`` (what the namespace is like), ``begin``,
 ``signal``. Said: ``device`` with the descriptor, ``failed`` with a sentence, ``ended`` with the status as waitpid has

@@ -30,7 +30,7 @@ class FairnessTests(SynchronousTestCase):
             words = ("-c", INNER_V4, "-u", "-b", "0", "-l", "64", "-t", "60", "--forceflush")
             flood = lab.spawn("greedy", "iperf3", *words, name="flood")
             flood.wait_for("connected to")
-            answered = lab.ping("modest", INNER_V4, 40, 0.1)
+            answered = lab.ping("modest", INNER_V4, 40, 0.05)
             late = lab.twistd("late", profiles["late"], "late")
             late.wait_for("connected: device", 10)
             self.assertIsNone(flood.process.poll(), "the flood was over too soon")

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.kernel.scene import INNER_V4, INNER_V6, Site
 from tests.lab import Lab, skip_unless_possible, two_hosts
+from tests.openvpn.abreast import abreast
 from tests.service.prompt import MANHOLE, login, make_key
 
 # Prints the source of each IP packet that comes out of the tunnel.
@@ -69,8 +70,7 @@ class NeighbourTests(SynchronousTestCase):
         """I-04: with the kernel forwarding, for NAT or because somebody else has told it to, two clients reach the
         server, and no packet of one the other: v4, v6, broadcast.
         """
-        for nat in ("yes", "no"):
-            self.look(nat)
+        abreast(self.look, ("yes", "no"))
 
     def look(self, nat: str) -> None:
         with two_hosts() as lab:
@@ -89,10 +89,16 @@ class NeighbourTests(SynchronousTestCase):
             for host, target in (("client", INNER_V4), ("client", INNER_V6), ("other", INNER_V4), ("other", INNER_V6)):
                 self.assertEqual(lab.ping(host, target), 3)
             sniffer.wait_for(f"from {INNER_V6}\n", 5, 3)
-            for target in (*other, "10.87.0.255", "255.255.255.255", "224.0.0.1", "ff02::1%tun0"):
+
+            def call(target: str) -> None:
                 words = ("ping", "-n", "-q", "-b", "-c2", "-i0.1", "-W1", "-I", "tun0", target)
                 self.assertIn("2 packets transmitted", lab.run("client", *words, check=False).stdout)
-            self.assertEqual([lab.ping("other", address, 2) for address in own], [0, 0])
+
+            def call_back(target: str) -> None:
+                self.assertEqual(lab.ping("other", target, 2), 0)
+
+            abreast(call, (*other, "10.87.0.255", "255.255.255.255", "224.0.0.1", "ff02::1%tun0"))
+            abreast(call_back, own)
             shown = lab.ip("server", "-br", "addr", "show", "dev", "tun0").split()[2:]
             allowed = {"ready", "from", *(address.partition("/")[0] for address in shown)}
             self.assertEqual(set(sniffer.output.split()) - allowed, set())

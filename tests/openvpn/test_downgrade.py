@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import skip_unless_possible, two_hosts
+from tests.openvpn.abreast import abreast
 from tests.openvpn.peers import READY, Case, Ends
 
 WEAK = "tls-cert-profile insecure"
@@ -55,10 +56,9 @@ class DowngradeTests(SynchronousTestCase):
     def test_weak_servers(self) -> None:
         """C-14: our client joins none of these servers and says why; some, sharing no TLS with us, just fall silent."""
         silent, refused = "the TLS handshake did not finish", "refused us: Data channel cipher negotiation failed"
-        for lines, reason in (
-            *((lines, silent) for lines, _ in (TLS[1], TLS[2])),
-            *((lines, refused) for lines, _ in DATA),
-        ):
+
+        def scene(case: tuple[tuple[str, ...], str]) -> None:
+            lines, reason = case
             with two_hosts() as lab:
                 Ends(lab, Case("tls-crypt", server_lines=(WEAK, *lines))).serve_stock()
                 config = Ends(lab, Case("tls-crypt", client_lines=("hand-window 3",))).client_config()
@@ -66,9 +66,16 @@ class DowngradeTests(SynchronousTestCase):
                 client.wait_for(f"disconnected: .*{reason}", 10)
                 self.assertNotIn("connected: device", client.output)
 
+        abreast(scene, [
+            *((lines, silent) for lines, _ in (TLS[1], TLS[2])),
+            *((lines, refused) for lines, _ in DATA),
+        ])  # fmt: skip
+
     def test_chosen(self) -> None:
         """Versions and ciphers that our server was told to speak are the only ones: who shares them joins, else not."""
-        for chosen, good, bad, reason in CHOSEN:
+
+        def scene(case: tuple[str, str, str, str]) -> None:
+            chosen, good, bad, reason = case
             with two_hosts() as lab:
                 server = Ends(lab, Case("tls-crypt", server_lines=(chosen,))).serve()
                 other = Ends(lab, Case("tls-crypt", client_lines=(bad,))).client_config("bad.conf")
@@ -77,3 +84,5 @@ class DowngradeTests(SynchronousTestCase):
                 client.stop()
                 self.assertNotIn(READY, client.output, bad)
                 Ends(lab, Case("tls-crypt", client_lines=(good,))).join_stock().stop()
+
+        abreast(scene, CHOSEN)

@@ -115,6 +115,11 @@ class Fork:
 class AfterlifeTests(SynchronousTestCase):
     """The first session ends after each number of datagrams, and a second one begins at once at the same address."""
 
+    def setUp(self) -> None:
+        # What was there before is not looked through again at each point.
+        gc.freeze()
+        self.addCleanup(gc.unfreeze)
+
     def check(self, protection: str, point: int, end: Callable[[World, Node], None]) -> None:
         held: list[VerdictRequest] = []
 

@@ -48,7 +48,7 @@ class Office:
         lab.write("v2.key", V2_KEY.pem)
         config = lab.write(
             "server.ini",
-            "[transport]\nlisten = udp:1194\n[tunnel]\nserver = 10.99.0.0/24\nkeepalive = 2 8\n"
+            "[transport]\nlisten = udp:1194\n[tunnel]\nserver = 10.99.0.0/24\nkeepalive = 1 4\n"
             f"[tls]\nca = ca.pem\ncert = cert.pem\nkey = key.pem\n{self.tls}[control]\ntls-crypt-v2 = v2.key\n"
             f"{self.control}[auth]\npolicy = policy.py\n{self.auth}",
         )

@@ -57,11 +57,11 @@ class UnnegotiatedTests(SynchronousTestCase):
 
     def test_named_27(self) -> None:
         """C-15: so does 2.7, over TCP, through renegotiations and up to its goodbye in the data channel."""
-        lines = ("data-ciphers-fallback CHACHA20-POLY1305", "reneg-sec 5")
+        lines = ("data-ciphers-fallback CHACHA20-POLY1305", "reneg-sec 3")
         case = Case("tls-auth", "CHACHA20-POLY1305", version="2.7", proto="tcp", client_lines=lines)
         with self._met(case) as (lab, _, client):
             client.wait_for("Initialization Sequence Completed", 15)
-            self.assertEqual(lab.ping("client", INNER_V4, 220, 0.05), 220, client.output[-3000:])
+            self.assertEqual(lab.ping("client", INNER_V4, 220, 0.03), 220, client.output[-3000:])
             client.wait_for("Control Channel: TLSv", 10, 3)
 
     def test_goodbye(self) -> None:
@@ -243,7 +243,7 @@ class PartingTests(SynchronousTestCase):
         for version in ("2.6", "2.7"):
             with self._joined(version) as (lab, _, client):
                 self._kill(lab, "RESTART,[N]:maintenance")
-                client.wait_for(r"disconnected: the server said RESTART: \[N\]:maintenance")
+                client.wait_for("disconnected: the server said RESTART: maintenance")
                 client.wait_for("connected: device", 20, 2)
                 self.assertEqual(lab.ping("client", INNER_V4), 3)
 

@@ -74,16 +74,16 @@ class StockClientTests(SynchronousTestCase):
             self.assertEqual([lab.ping(host, INNER_V4) for host in ("client", "other")], [3, 3])
 
     def test_server_renegotiates(self) -> None:
-        """A new key every five seconds at the server's wish: not one ping is lost."""
-        self._renegotiate(Case(server_lines=("reneg-sec 5 5",), client_lines=("reneg-sec 0",)))
+        """A new key every three seconds at the server's wish: not one ping is lost."""
+        self._renegotiate(Case(server_lines=("reneg-sec 3 3",), client_lines=("reneg-sec 0",)))
 
     def test_client_renegotiates(self) -> None:
-        """A new key every five seconds at the client's wish: not one ping is lost."""
-        self._renegotiate(Case("tls-auth", server_lines=("reneg-sec 0",), client_lines=("reneg-sec 5",)))
+        """A new key every three seconds at the client's wish: not one ping is lost."""
+        self._renegotiate(Case("tls-auth", server_lines=("reneg-sec 0",), client_lines=("reneg-sec 3",)))
 
     def test_27_renegotiates(self) -> None:
         """The same with a 2.7 client and no wrapping but the dynamic one."""
-        case = Case("none", version="2.7", server_lines=("reneg-sec 5 5",), client_lines=("reneg-sec 0",))
+        case = Case("none", version="2.7", server_lines=("reneg-sec 3 3",), client_lines=("reneg-sec 0",))
         self._renegotiate(case)
 
     def _renegotiate(self, case: Case) -> None:
@@ -91,7 +91,7 @@ class StockClientTests(SynchronousTestCase):
             ends = Ends(lab, case)
             server = ends.serve()
             client = ends.join_stock()
-            self.assertEqual(lab.ping("client", INNER_V4, 260, 0.05), 260, client.output[-3000:])
+            self.assertEqual(lab.ping("client", INNER_V4, 260, 0.03), 260, client.output[-3000:])
             client.wait_for("TLS: tls_process: killed expiring key|soft reset|Control Channel: TLSv", 10, 3)
             self.assertNotIn("Traceback", server.output)
 

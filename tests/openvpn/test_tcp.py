@@ -37,13 +37,13 @@ class TCPTests(SynchronousTestCase):
         self._check_server(Case("tls-auth-directed", "CHACHA20-POLY1305", version="2.7", outer=SERVER_V6, proto="tcp"))
 
     def test_renegotiates(self) -> None:
-        """A new key every five seconds over TCP: not one ping is lost."""
-        case = Case("tls-crypt", proto="tcp", server_lines=("reneg-sec 5 5",), client_lines=("reneg-sec 0",))
+        """A new key every three seconds over TCP: not one ping is lost."""
+        case = Case("tls-crypt", proto="tcp", server_lines=("reneg-sec 3 3",), client_lines=("reneg-sec 0",))
         with two_hosts() as lab:
             ends = Ends(lab, case)
             ends.serve()
             client = ends.join_stock()
-            self.assertEqual(lab.ping("client", INNER_V4, 260, 0.05), 260, client.output[-3000:])
+            self.assertEqual(lab.ping("client", INNER_V4, 260, 0.03), 260, client.output[-3000:])
             client.wait_for("Control Channel: TLSv", 10, 3)
 
     def test_client(self) -> None:

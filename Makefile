@@ -19,8 +19,10 @@ LINT_STAMP := $(VENV)/.lint
 run: $(RUN_STAMP)
 	@$(BIN)/twistd -n --pidfile= tvpn --config $(CONFIG)
 
-# Tests start Python hundreds of times: what it has compiled is kept, whatever the environment says.
+# Tests start Python hundreds of times: what it has compiled is kept, whatever the environment says; and what Hypothesis
+# has read in our sources is for all processes of tests.
 test soak: export PYTHONDONTWRITEBYTECODE :=
+test soak: export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/.hypothesis
 
 test: $(TEST_STAMP)
 	@$(BIN)/python -m twisted.trial -j$(JOBS) $(TRIAL) $(SUITES)

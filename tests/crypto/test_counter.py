@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +16,7 @@ TAGS = st.binary(min_size=16, max_size=32)
 
 
 class CounterModeTests(SynchronousTestCase):
+    @settings(deadline=None)
     @given(st.lists(st.tuples(TAGS, st.binary(max_size=100)), min_size=1, max_size=5))
     def test_messages_are_apart(self, messages: list[tuple[bytes, bytes]]) -> None:
         """What went before leaves no trace: each message is as under a cipher of its own."""

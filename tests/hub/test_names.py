@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -72,6 +72,7 @@ class NamesTests(SynchronousTestCase):
         tunnel = read_pushed(options)
         self.assertEqual((tunnel.names, tunnel.ignored), (Names(), options))
 
+    @settings(deadline=None)
     @given(st.text(max_size=300))
     def test_any_name(self, text: str) -> None:
         """M-06: whatever text there is, what comes out is of harmless letters and short, or refused."""
@@ -81,6 +82,7 @@ class NamesTests(SynchronousTestCase):
             return
         self.assertTrue(SAFE.issuperset(name) and 0 < len(name) <= LONGEST_NAME, name)
 
+    @settings(deadline=None)
     @given(st.text(alphabet="0123456789abcdef:.%[];$ \n", max_size=40))
     def test_any_address(self, text: str) -> None:
         """M-06: whatever text there is, what comes out is an address without a scope, or refused."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -73,6 +73,7 @@ class PinTests(SynchronousTestCase):
             options = [*OWN[:1], "topology p2p", f"ifconfig {own}"]
             self.assertRaises(TvpnError, plan, read_pushed(options), (), TUN, HERE)
 
+    @settings(deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32), st.sampled_from(
         ["", " vpn_gateway", " net_gateway", " 192.0.2.66", " remote_host"])), max_size=8),
         st.sets(st.sampled_from(["local", "autolocal", "def1", "block-local", "!ipv4", "bypass-dns"])))  # fmt: skip

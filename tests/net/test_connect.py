@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -52,6 +52,7 @@ class RequestTests(SynchronousTestCase):
         self.assertIn("a user name with a colon", str(error))
         self.assertNotIn("al:ice", str(error))
 
+    @settings(deadline=None)
     @given(st.text(st.characters(), min_size=0, max_size=20), st.text(max_size=20), st.text(max_size=20))
     def test_injection(self, host: str, name: str, value: str) -> None:
         """Whatever stands in the file, what is said is one request with the lines it should have, or nothing."""
@@ -73,6 +74,7 @@ class RequestTests(SynchronousTestCase):
 class ResponseTests(SynchronousTestCase):
     """What is understood."""
 
+    @settings(deadline=None)
     @given(st.lists(st.integers(1, 9), max_size=80), st.binary(max_size=30), st.sampled_from(["\r\n", "\n"]))
     def test_cuts(self, sizes: list[int], rest: bytes, end: str) -> None:
         """In whatever pieces it comes, an interim response is passed over, and what follows is the server's."""
@@ -103,6 +105,7 @@ class ResponseTests(SynchronousTestCase):
             heard.receive(line)
             self.assertEqual(heard.rest, b"")
 
+    @settings(deadline=None)
     @given(st.binary(max_size=60))
     def test_junk(self, data: bytes) -> None:
         """Anything else is waited for or refused, and nothing else happens."""

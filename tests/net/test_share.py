@@ -219,9 +219,9 @@ class VisitTests(ShareCase):
         await sending
         host.close()
         # While nothing is read from the web server, only writing to it shows that it has gone.
-        guest.sendall(b"hello?")
-        await deferLater(reactor, 0.05)
-        guest.sendall(b"hello?")
+        while self.share.visits:
+            guest.sendall(b"hello?")
+            await deferLater(reactor, 0.05)
         await self.assertFailure(hear_all(guest), ConnectionResetError)
         await self.over()
 

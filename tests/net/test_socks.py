@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -62,6 +62,7 @@ class DialogueTests(SynchronousTestCase):
             self.assertEqual(said[1], b"\5\3\0\1\0\0\0\0\0\0")
             self.assertEqual(dialogue.relay_port("192.0.2.9"), 40000)
 
+    @settings(deadline=None)
     @given(st.lists(st.integers(1, 5), max_size=60), st.booleans(), st.sampled_from(ADDRESSES), st.binary(max_size=9))
     def test_cuts(self, sizes: list[int], by_name: bool, bound: tuple[tuple[str, int], bytes], rest: bytes) -> None:
         """In whatever pieces the proxy's answers come, the same is said, and what follows is the server's."""
@@ -123,6 +124,7 @@ class RefusalTests(SynchronousTestCase):
             error = self.assertRaises(ProxyError, dialogue.relay_port, "192.0.2.9")
             self.assertIn("and not at its own address; use it for TCP", str(error))
 
+    @settings(deadline=None)
     @given(st.lists(st.binary(max_size=20), max_size=4))
     def test_junk(self, pieces: list[bytes]) -> None:
         """Whatever a proxy says is waited for or refused, and what is kept of it is bounded."""
@@ -157,6 +159,7 @@ class HeaderTests(SynchronousTestCase):
         for data in (b"\0\0\1" + whole[3:], b"\1" + whole[1:], whole[:3] + b"\2" + whole[4:]):
             self.assertRaises(Drop, header_of, data)
 
+    @settings(deadline=None)
     @given(st.ip_addresses().map(str), st.integers(0, 65535), st.binary(max_size=5))
     def test_any(self, host: str, port: int, payload: bytes) -> None:
         """Every address is found again."""

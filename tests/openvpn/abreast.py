@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from unittest import SkipTest
 
-#: More would only wait for a processor.
-HANDS = 8
+#: More would only wait for a processor: other tests run, too.
+HANDS = 4
 Case = TypeVar("Case")
 
 

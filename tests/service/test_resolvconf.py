@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from unittest import mock
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -150,6 +150,7 @@ class ResetTests(ResolvConfCase):
         self.assertEqual((self.path.read_bytes(), self.path.stat().st_ino), (BEFORE, inode))
         self.assertEqual([path.name for path in self.folder.iterdir()], ["resolv.conf"])
 
+    @settings(deadline=None)
     @given(st.binary(max_size=2000))
     def test_any_bytes(self, content: bytes) -> None:
         """Whatever stood there."""

@@ -219,9 +219,10 @@ class VisitTests(ShareCase):
         await sending
         host.close()
         # While nothing is read from the web server, only writing to it shows that it has gone.
-        while self.share.visits:
-            guest.sendall(b"hello?")
-            await deferLater(reactor, 0.05)
+        [visit] = self.share.visits
+        guest.sendall(b"hello?")
+        await self.until(lambda: visit._host not in visit._open)
+        guest.sendall(b"hello?")
         await self.assertFailure(hear_all(guest), ConnectionResetError)
         await self.over()
 

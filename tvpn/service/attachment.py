@@ -12,7 +12,6 @@ from tvpn.errors import TvpnError
 from tvpn.hub.names import NO_NAMES, Names
 from tvpn.hub.paths import Address as Host
 from tvpn.hub.pushed import Tunnel
-from tvpn.hub.redirect import Network
 from tvpn.net.clock import now
 from tvpn.net.device import Device
 from tvpn.net.netlink import Netlink
@@ -63,15 +62,15 @@ class Attachment(Protocol):
 
 
 class MachineAttachment:
-    """The whole machine joins. ``routes``: our own, beside those that are pushed; ``lladdr``: the hardware address of a
-    TAP device; ``bridge``: one that it joins, and then addresses and routes are the system's business.
+    """The whole machine joins. ``lladdr``: the hardware address of a TAP device; ``bridge``: one that the device joins,
+    and then addresses and routes are the system's business.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, device: str, mtu: int, routes: Sequence[Network], resolver: Resolver | None = None,
-        lladdr: bytes | None = None, bridge: str | None = None,
+        self, reactor: Any, device: str, mtu: int, resolver: Resolver | None = None, lladdr: bytes | None = None,
+        bridge: str | None = None,
     ) -> None:  # fmt: skip
         self.tun: TunDevice | None = None
         self.tunnel: Tunnel | None = None
@@ -81,7 +80,7 @@ class MachineAttachment:
         self._lladdr = lladdr
         self._bridge = bridge
         self._resolver = resolver or find_resolver(reactor)
-        self._table = RoutingTable(Journal(), routes)
+        self._table = RoutingTable(Journal())
         self._presence = Presence()
         self._guard: Guard | None = None
         self._recursion: Recursion | None = None

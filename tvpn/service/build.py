@@ -257,7 +257,7 @@ def build_client(
     kill_switch = _kill_switch(settings) if attachment is None else None
     if attachment is None:
         attachment = MachineAttachment(
-            reactor, tunnel.dev, tunnel.tun_mtu, [], lladdr=settings.ethernet.lladdr, bridge=settings.ethernet.bridge
+            reactor, tunnel.dev, tunnel.tun_mtu, lladdr=settings.ethernet.lladdr, bridge=settings.ethernet.bridge
         )
     return ClientService(
         reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch

@@ -261,7 +261,7 @@ def build_client(
             reactor, tunnel.dev, tunnel.tun_mtu, lladdr=settings.ethernet.lladdr, bridge=settings.ethernet.bridge
         )
     return ClientService(
-        reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch
+        reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch, settings.log.verb
     )
 
 

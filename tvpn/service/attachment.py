@@ -19,12 +19,12 @@ from tvpn.net.tun import TunDevice, open_device
 from tvpn.plane.recursion import Recursion
 from tvpn.plane.reject import Reject
 from tvpn.plane.verbs import Address, TunPacket
-from tvpn.service.guard import Guard
 from tvpn.service.journal import Journal
 from tvpn.service.presence import Presence
 from tvpn.service.repair import repair
 from tvpn.service.resolver import Resolver, find_resolver, own_name_servers
 from tvpn.service.routing import RoutingTable
+from tvpn.service.warden import Warden
 from tvpn.wire.ethernet import HEADER_SIZE
 
 Deliver = Callable[[list[TunPacket]], None]
@@ -82,7 +82,7 @@ class MachineAttachment:
         self._resolver = resolver or find_resolver(reactor)
         self._table = RoutingTable(Journal())
         self._presence = Presence()
-        self._guard: Guard | None = None
+        self._warden: Warden | None = None
         self._recursion: Recursion | None = None
         self._names = NO_NAMES
         """Those that are set."""
@@ -126,8 +126,8 @@ class MachineAttachment:
             self.release()
             raise
         tun.start()
-        self._guard = Guard(self._reactor, name, self._addresses(tunnel), vanished)
-        self._guard.start()
+        self._warden = Warden(self._reactor, name, self._addresses(tunnel), vanished)
+        self._warden.start()
         self._log.info("connected: device {device} {place}", device=name, place=self._place(tunnel))
         return tun
 
@@ -183,9 +183,9 @@ class MachineAttachment:
 
     def release(self) -> None:
         tun, self.tun, self.tunnel, self._reject = self.tun, None, None, None
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            guard.stop()
+        warden, self._warden = self._warden, None
+        if warden is not None:
+            warden.stop()
         if tun is not None:
             if self._names:
                 self._set_names(tun.name, NO_NAMES)

@@ -1,4 +1,4 @@
-"""The TUN device is ours, and others may still lay hands on it: renamed, down or without its addresses it carries
+"""A device is ours, and others may still lay hands on it: renamed, down or without its addresses it carries
 nothing, and nobody would be told.
 """
 
@@ -18,7 +18,7 @@ from tvpn.net.monitor import Monitor
 IFF_UP = 0x1
 
 
-class Guard:
+class Warden:
     """Watches one device from ``start`` on. ``harmed`` hears once what has become of it."""
 
     _log = Logger()
@@ -49,7 +49,7 @@ class Guard:
         harm = self._harm()
         if harm is not None:
             self.stop()
-            self._harmed(f"the TUN device {self._device} {harm}")
+            self._harmed(f"the device {self._device} {harm}")
 
     def _harm(self) -> str | None:
         with IPRoute() as ip:

@@ -179,7 +179,9 @@ class RemoteTests(ServiceCase):
         self.attachment.open.side_effect = TvpnError("there is no /dev/net/tun")
         self.hub.endpoint = mock.Mock()
         self.service._follow(Connected(Tunnel()))
-        self.assertEqual(self.failed, ["there is no /dev/net/tun"])
+        self.attachment.open.side_effect = OSError(24, "Too many open files")
+        self.service._follow(Connected(Tunnel()))
+        self.assertEqual(self.failed, ["there is no /dev/net/tun", "the tunnel could not be opened; why is in the log"])
 
 
 class LoginTests(ServiceCase):

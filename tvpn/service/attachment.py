@@ -97,8 +97,11 @@ class MachineAttachment:
 
     def prepare(self) -> None:
         self._presence.announce()
-        for sentence in repair():
-            self._log.warn("{sentence}", sentence=sentence)
+        try:
+            for sentence in repair():
+                self._log.warn("{sentence}", sentence=sentence)
+        except TvpnError as error:
+            self._log.warn("what a killed tvpn may have left stays: {error}", error=str(error))
 
     def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
         """Other routes and names are changed in place, another address or size takes a new device."""

@@ -212,6 +212,10 @@ class ClientService(Service):
                 self._open_tunnel(event.tunnel, again=isinstance(event, Connected))
             except TvpnError as error:
                 self.give_up(str(error))
+            except Exception:
+                # Connected without a tunnel is what nobody would notice.
+                self._log.failure("the tunnel could not be opened")
+                self.give_up("the tunnel could not be opened; why is in the log")
         elif isinstance(event, Disconnected) and self.running:
             self._lost(event)
 

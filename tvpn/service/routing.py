@@ -102,13 +102,22 @@ class RoutingTable:
             self._log.warn("{error}", error=str(error))
 
     def clear(self) -> None:
-        """Take all of it back; what is gone already is no error. The device is closed by now."""
+        """Take all of it back; what is gone already is no error. The device is closed by now. What cannot be taken back
+        is told, and stays in the journal.
+        """
         if not self._entries:
             return
+        try:
+            self._take_back()
+        except TvpnError as error:
+            self._log.warn("{error}; put back what is left with: tvpn disconnect", error=str(error))
+        else:
+            self._note([])
+        self._entries = {}
+
+    def _take_back(self) -> None:
         with Netlink() as netlink:
             stands = netlink.has(self._device)
             for entry in reversed([*self._entries]):
                 if stands or entry.hop.device != self._index:
                     netlink.remove(entry)
-        self._entries = {}
-        self._note([])

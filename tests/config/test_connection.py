@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from tests.config.scene import ConfigCase
 from tvpn.config.address import Proxy
 
@@ -40,6 +42,19 @@ class ConnectionTests(ConfigCase):
         settings = self.load(START + text, "a.ovpn")
         self.assertTrue(any("login is readable by others" in each for each in settings.warnings), settings.warnings)
         self.assertNotIn("SECRET", repr(settings.remotes))
+
+    def test_exposed(self) -> None:
+        """A file with a secret that others may read is mentioned once, at the line that names it."""
+        lines = ("tls-crypt login", "http-proxy p 1 login", "socks-proxy p 1 login",
+                 "http-proxy p 1\nhttp-proxy-user-pass login")  # fmt: skip
+        for mode, times in ((0o644, 1), (0o600, 0)):
+            self.write("login", "alice\nhidden\n", mode)
+            for line, frame in product(lines, ("remote a\n{}\nremote b\n", BLOCK)):
+                warnings = self.load(START + frame.format(line), "a.ovpn").warnings
+                found = [each for each in warnings if each.endswith("login is readable by others; chmod 600 it")]
+                self.assertEqual(len(found), times, line)
+                at = LINES + 2 + frame.startswith("<") + line.count("\n")
+                self.assertTrue(all(f"a.ovpn:{at}: " in each for each in found), found)
 
     def test_by_block(self) -> None:
         """A block's own counts in it; one from outside where it stands above."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.whole.simulation import Connected, Disconnected, Left, Node, Options, World
+from tvpn.hub.event import Changed
 from tvpn.hub.stay import Limits, Stay
 
 
@@ -40,6 +41,19 @@ class StayTests(SynchronousTestCase):
         self.assertTrue(last is not None and 230 <= last <= 240, last)
         self.assertIsNone(self.ended(Stay(Limits((100, 0)), 0.0), {at: at for at in range(0, 1001, 50)}))
 
+    def test_changed(self) -> None:
+        """Other limits count at once, a session's seconds from its begin; those of inactivity anew if others."""
+        stay = Stay(Limits((100, 0), 90), 0.0)
+        stay.change(Limits((100, 0), 120), 50.0)
+        self.assertEqual((stay.deadline(), stay.over(0, 99.0)), (10, None))
+        self.assertIn("(inactive)", str(stay.over(0, 100.0)))
+        stay.change(Limits((40, 0), 120), 90.0)
+        self.assertIsNone(stay.over(0, 119.0))
+        self.assertIn("(session-timeout)", str(stay.over(0, 120.0)))
+        stay.change(Limits((30, 0)), 110.0)
+        self.assertIsNone(stay.over(0, 139.0))
+        self.assertIn("(inactive)", str(stay.over(0, 140.0)))
+
     def test_too_little(self) -> None:
         """With a number of bytes less than that is nothing, and more is something."""
         drip = {at: at for at in range(0, 1001, 10)}
@@ -67,6 +81,17 @@ class PushedTests(SynchronousTestCase):
             self.assertEqual((gone.retry, gone.agreed), (False, True))
             self.assertIn("session-timeout", gone.reason)
             self.assertEqual([left.reason for left in world.server.told(Left)], ["left"])
+
+    def test_updated(self) -> None:
+        """Whatever the server pushes later, the session lasts no longer."""
+        world, client = self.client("session-timeout 30")
+        world.run(25)
+        self.assertEqual(len(world.server.hub.push_update(["route 10.1.0.0/16"], world.now)), 1)
+        world.server.flush()
+        world.run(1)
+        self.assertEqual((len(client.told(Changed)), client.told(Disconnected)), (1, []))
+        world.run(5)
+        self.assertIn("session-timeout", client.told(Disconnected)[0].reason)
 
     def test_pushed_wins(self) -> None:
         """What is pushed takes the place of what the file has."""

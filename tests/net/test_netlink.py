@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from errno import EMFILE, ENOBUFS
+from ipaddress import IPv4Network, ip_address
+from unittest import mock
 
+from pyroute2.netlink.exceptions import NetlinkError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import Lab, skip_unless_possible
+from tvpn.errors import TvpnError
+from tvpn.hub.paths import Entry, Hop
+from tvpn.net import netlink, way
+from tvpn.net.netlink import Netlink
 
 PREAMBLE = """
 import subprocess
@@ -29,6 +37,46 @@ def show(*words):
 descriptor, device = open_tun("tun7")
 with Netlink() as netlink:
 """
+
+
+ENTRY = Entry(IPv4Network("10.1.0.0/16"), Hop(3))
+
+
+class FailureTests(SynchronousTestCase):
+    """A kernel that answers nothing but errors."""
+
+    def test_every(self) -> None:
+        """Whatever fails, a socket or the kernel behind it, is a TvpnError that says what was tried."""
+        for error in (OSError(EMFILE, "Too many open files"), NetlinkError(ENOBUFS, "No buffer space available")):
+            asked = mock.Mock(**{f"{name}.side_effect": error for name in ("link_lookup", "get_links", "get_addr",
+                                                                            "get_routes", "link", "addr")})  # fmt: skip
+            self.patch(netlink, "IPRoute", mock.Mock(return_value=asked))
+            opened = Netlink()
+            for call in (
+                lambda: opened.index("tun0"), lambda: opened.has("tun0"), lambda: opened.join("tap0", "br0"),
+                lambda: opened.lladdr("tap0"), lambda: opened.addresses("tun0"), lambda: opened.clear("tun0"),
+                lambda: opened.lans(3), lambda: opened.gateway(4), lambda: opened.link(3),
+                lambda: opened.set_up("tun0", 1500), lambda: opened.add_route(ENTRY.network, "tun0"),
+            ):  # fmt: skip
+                with self.assertRaisesRegex(TvpnError, rf"\Acannot [a-z]+ .*: {error.args[-1]}\Z"):
+                    call()
+            asked.route.side_effect = error
+            self.assertRaises(TvpnError, opened.add, ENTRY)
+            asked.link_lookup.side_effect = None
+            asked.link_lookup.return_value = [3]
+            self.assertRaises(TvpnError, opened.addresses, "tun0")
+            self.assertRaises(TvpnError, opened.lladdr, "tun0")
+
+    def test_no_descriptor(self) -> None:
+        """Without a free descriptor there is no socket, and a sentence; the ways to a host are refused so, too."""
+        error = OSError(EMFILE, "Too many open files")
+        for module, call in ((netlink, Netlink), (way, lambda: way.find_way("192.0.2.1", ()))):
+            self.patch(module, "IPRoute", mock.Mock(side_effect=error))
+            self.assertIn(": Too many open files", str(self.assertRaises(TvpnError, call)))
+        opened = netlink.Netlink.__new__(Netlink)
+        opened._ip = mock.Mock(**{"route.side_effect": error})
+        self.assertRaises(TvpnError, opened.remove, ENTRY)
+        self.assertRaises(TvpnError, opened.way, ip_address("192.0.2.1"))
 
 
 class NetlinkTests(SynchronousTestCase):

@@ -56,7 +56,7 @@ class AgentTests(AgentCase):
         self.agent("sys.stderr.write('Failed to query password: Timer expired\\n')", "sys.exit(1)")
         error = await self.assertFailure(question(reactor, "Password", False).answered, Unanswered)
         for said in (str(error), str(self.assertRaises(Unanswered, ask_now, "Password"))):
-            self.assertIn("(Failed to query password: Timer expired); run twistd -n in a terminal", said)
+            self.assertIn("(Failed to query password: Timer expired); start it in the foreground", said)
 
     async def test_withdrawn(self) -> None:
         """A question that is withdrawn is asked no longer."""

@@ -99,11 +99,11 @@ class NobodyTests(AskedCase):
         config = ends.client_config()
         command = ["env", "PATH=/nonexistent", *self.twistd(config)]
         client = self.lab.spawn("client", *command)
-        client.wait_for("auth-user-pass: is asked at a terminal, and there is none; .* or name a file", 10)
+        client.wait_for("auth-user-pass: is asked, .*; start it in the foreground .*, or name a file", 10)
         self.assertEqual(client.process.wait(10), 1)
         config.write_text(config.read_text().replace(ends.client.key.strip(), locked_key(ends.client.key).strip()))
         client = self.lab.spawn("client", *command)
-        client.wait_for("key: is locked by a passphrase: .*run twistd -n in one", 10)
+        client.wait_for("key: is locked by a passphrase: .*start it in the foreground of a terminal", 10)
         self.assertEqual(client.process.wait(10), 1)
 
     def test_systemd(self) -> None:

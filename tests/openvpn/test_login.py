@@ -279,7 +279,7 @@ class OurClientTests(LoginCase):
         # Where systemd could be asked, it must not be found.
         command = [str(BIN / "twistd"), "-n", "--pidfile=", "tvpn", "--config", str(config)]
         client = self.lab.spawn("client", "env", "PATH=/nonexistent", *command)
-        client.wait_for("static-challenge: is asked at a terminal, and there is none", 10)
+        client.wait_for("static-challenge: is asked, and there is no terminal to ask at", 10)
         self.assertEqual(client.process.wait(10), 1)
 
 

@@ -35,7 +35,7 @@ def way(host):
 def open(*options, server=FAR, own=OWN):
     return attachment.open(read_pushed([*own, *options]), (server, 1194), passed.extend, print)
 
-attachment = MachineAttachment(reactor, "tun7", 1500, [])
+attachment = MachineAttachment(reactor, "tun7", 1500)
 """
 
 

@@ -242,6 +242,13 @@ class GraphTests(BuildCase):
             [vpn] = build.build(self.load(self.identity("client") + own + text), MemoryReactorClock()).services
             self.assertIs(type(vpn.plane._fabric), kind)
 
+    def test_verb(self) -> None:
+        """How much is logged reaches the server and the client."""
+        client = self.identity("client") + "remote-cert-tls = server\n[transport]\nremote = a\n"
+        for start in (SERVER + self.identity(), client):
+            [vpn] = build.build(self.load(f"{start}[log]\nverb = 1\n"), MemoryReactorClock()).services
+            self.assertEqual(vpn._verb, 1)
+
     def test_share(self) -> None:
         """A web server shares the port where that is configured, and nowhere else."""
         listening = "[transport]\nlisten = tcp:443\n"

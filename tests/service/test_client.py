@@ -38,6 +38,7 @@ class ServiceCase(SynchronousTestCase):
 
     kill_switch: Any = None
     most_rounds = 0
+    verb = 3
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -58,8 +59,8 @@ class ServiceCase(SynchronousTestCase):
         self.dialer = Dialer(itinerary, Backoff(1, 300, lambda size: b"\x80" * size), self.most_rounds)
         self.service = ClientService(
             self.reactor, self.hub, Userspace(Router()), self.dialer, self.attachment, Login(self.reactor),
-            self.kill_switch,
-        )
+            self.kill_switch, self.verb,
+        )  # fmt: skip
         log = self.service._log = mock.Mock()
         for level in ("info", "warn", "failure"):
             getattr(log, level).side_effect = lambda text, *_, **values: self.logged.append(text.format(**values))
@@ -140,6 +141,14 @@ class RemoteTests(ServiceCase):
         self.service._follow(SILENT)
         self.assertEqual(self.seen, [Calling("one.example", "192.0.2.1", "udp", 1194), SILENT, Waiting(1)])
 
+    def test_verb(self) -> None:
+        """verb counts as on a server: at 0 the log has nothing of what happens; watchers hear it all the same."""
+        for verb, told in ((0, []), (1, ["connecting to 192.0.2.1, udp port 1194"])):
+            self.verb = verb
+            self.setUp()
+            self.service.startService()
+            self.assertEqual((self.logged, len(self.seen)), (told, 1), str(verb))
+
     def test_watcher_fails(self) -> None:
         """A watcher that fails keeps neither the others from hearing nor the client from its work."""
         self.service.watchers.insert(0, mock.Mock(side_effect=BrokenPipeError))
@@ -170,7 +179,9 @@ class RemoteTests(ServiceCase):
         self.attachment.open.side_effect = TvpnError("there is no /dev/net/tun")
         self.hub.endpoint = mock.Mock()
         self.service._follow(Connected(Tunnel()))
-        self.assertEqual(self.failed, ["there is no /dev/net/tun"])
+        self.attachment.open.side_effect = OSError(24, "Too many open files")
+        self.service._follow(Connected(Tunnel()))
+        self.assertEqual(self.failed, ["there is no /dev/net/tun", "the tunnel could not be opened; why is in the log"])
 
 
 class LoginTests(ServiceCase):

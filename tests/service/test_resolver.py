@@ -114,6 +114,13 @@ class ResolvedTests(TestCase):
 
         return Deferred.fromCoroutine(run())
 
+    def test_not_run(self) -> None:
+        """A resolvectl that cannot even be started is a warning, whatever the reactor makes of it."""
+        resolver = self.resolver()
+        resolver._reactor = mock.Mock(**{"spawnProcess.side_effect": OSError(24, "Too many open files")})
+        resolver.reset("tun7")
+        self.assertEqual(self.logged, ["resolvectl revert tun7 failed: [Errno 24] Too many open files"])
+
     def test_doh(self) -> None:
         """A server that resolved cannot ask is left out with a sentence."""
         resolver = self.resolver()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tvpn.cli.explain import load_client
+from tvpn.cli.location import load_client
 
 
 @click.command()

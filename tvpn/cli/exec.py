@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from tvpn.cli.explain import load_packets
+from tvpn.cli.location import load_packets
 from tvpn.errors import TvpnError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from tvpn.cli.location import load_packets
 from tvpn.errors import TvpnError
 
 PATIENCE = 60.0
@@ -62,24 +63,6 @@ def explain(
         show(f"# How {profile.name} connects\n\n{transcript.markdown}")
     if not explanation.succeeded:
         raise TvpnError(explanation.reason)
-
-
-def load_client(profile: Path) -> Any:
-    """The settings of a client; raises TvpnError for a server's, ConfigError for bad ones."""
-    from tvpn.config import load
-
-    settings = load(profile)
-    if settings.role != "client":
-        raise TvpnError(f"{profile} describes a server; name a client's profile")
-    return settings
-
-
-def load_packets(profile: Path) -> Any:
-    """The same for what sends IP packets of its own."""
-    settings = load_client(profile)
-    if settings.is_tap:
-        raise TvpnError(f"{profile}: its tunnel is an Ethernet (dev tap), and this sends packets; use tvpn connect")
-    return settings
 
 
 def open_secret(path: Path, how: int) -> BinaryIO:

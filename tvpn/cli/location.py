@@ -1,4 +1,6 @@
-"""Which configuration a command is about: the named one, $TVPN_CONFIG's, or the first in its usual places."""
+"""Which configuration a command is about. A server's: the named one, $TVPN_CONFIG's, or the first in its usual places;
+a client's is always named.
+"""
 
 from __future__ import annotations
 
@@ -50,3 +52,21 @@ class Location:
         if settings.role != "server":
             raise TvpnError(f"{path} describes a client, and devices belong to a server; use --config FILE")
         return settings
+
+
+def load_client(profile: Path) -> Settings:
+    """The settings of a client; raises TvpnError for a server's, ConfigError for bad ones."""
+    from tvpn.config import load
+
+    settings = load(profile)
+    if settings.role != "client":
+        raise TvpnError(f"{profile} describes a server; name a client's profile")
+    return settings
+
+
+def load_packets(profile: Path) -> Settings:
+    """The same for what sends IP packets of its own."""
+    settings = load_client(profile)
+    if settings.is_tap:
+        raise TvpnError(f"{profile}: its tunnel is an Ethernet (dev tap), and this sends packets; use tvpn connect")
+    return settings

@@ -10,7 +10,6 @@ from tvpn.config.value import AEAD, DATA_CIPHERS
 _SECRETS = (
     ("tls", "key"), ("tls", "askpass"), ("auth", "auth_user_pass"), ("auth", "auth_gen_token_secret"),
     ("control", "tls_auth"), ("control", "tls_crypt"), ("control", "tls_crypt_v2"),
-    ("transport", "http_proxy_user_pass"),
 )  # fmt: skip
 
 
@@ -23,8 +22,8 @@ def advise(made: Draft, role: Literal["server", "client"]) -> None:
         )
     for section, name in _SECRETS:
         material = made.values[section].get(name)
-        if material is not None and material.mode is not None and material.mode & 0o077:
-            made.warn(made.place(section, name), f"{material.origin} is readable by others; chmod 600 it")
+        if material is not None:
+            made.warn_if_exposed(made.place(section, name), material)
     _advise_of_strength(made)
     if role == "client":
         _advise_client(made)

@@ -74,8 +74,11 @@ def _proxy(made: Draft, given: Given, remote: Remote) -> Proxy | None:
     if found.kind == "http" and remote.protocol == "udp":
         raise lines[0].error(f"carries TCP alone, and {remote.host} is called by UDP; write: proto tcp")
     login = own.get(PROXY_LOGIN) or _default(made, given, "http_proxy_user_pass")
+    named = lines[0]
     if found.kind == "http" and login is not None:
-        found = replace(found, credentials=login.parsed(material), ask=False)
+        named, found = login, replace(found, credentials=login.parsed(material), ask=False)
+    if found.credentials is not None:
+        made.warn_if_exposed(named, found.credentials)
     for option in _proxy_options(made, given) if found.kind == "http" else ():
         found = replace(found, version=option.version or found.version, headers=(*found.headers, *option.headers))
     if found.credentials is not None and len(found.credentials.text.split("\n")) < 2:

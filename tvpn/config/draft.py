@@ -7,6 +7,8 @@ from typing import Any
 
 from tvpn.config.foreign import FOREIGN
 from tvpn.config.given import Given
+from tvpn.config.login import UserPass
+from tvpn.config.material import Material
 from tvpn.config.option import Entry
 from tvpn.config.table import SECTIONS, advise, find
 
@@ -21,6 +23,7 @@ class Draft:
     values: dict[str, dict[str, Any]] = field(default_factory=lambda: {section: {} for section in SECTIONS})
     places: dict[tuple[str, str], list[Given]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    _exposed: list[Given] = field(default_factory=list)
 
     def has(self, section: str, name: str) -> bool:
         """Whether the file gives this field."""
@@ -37,6 +40,12 @@ class Draft:
     def warn(self, given: Given, message: str) -> None:
         """A sentence about a line that does not keep the file from being used."""
         self.warnings.append(f"{given.file}:{given.line}: {given.word}: {message}")
+
+    def warn_if_exposed(self, given: Given, secret: Material | UserPass) -> None:
+        """A file with a secret that others may read is mentioned, once for all remotes that it is for."""
+        if secret.mode is not None and secret.mode & 0o077 and given not in self._exposed:
+            self._exposed.append(given)
+            self.warn(given, f"{secret.origin} is readable by others; chmod 600 it")
 
 
 def draft(givens: list[Given]) -> Draft:

@@ -32,7 +32,8 @@ def own_of(made: Draft, remote: Given) -> Own | None:
     if "key-direction" in words:
         direction = _read(words["key-direction"])
     for given in own:
-        keys[given.word] = _read(given)
+        keys[given.word] = key = _read(given)
+        made.warn_if_exposed(given, key)
         said = given.parsed(value.second_direction) if given.word == "tls-auth" else None
         direction = direction if said is None else said
     fragment = _read(words["fragment"]) if "fragment" in words else made.values["data"].get("fragment", Data.fragment)

@@ -253,7 +253,11 @@ class ClientHub:
         own = self._limits
         self._silence_ends = own.silence_ends if tunnel.ping_exits is None else tunnel.ping_exits
         inactive, session = tunnel.inactive or own.inactive, tunnel.session_timeout
-        self._stay = Stay(Limits(inactive, own.session if session is None else session), now)
+        limits = Limits(inactive, own.session if session is None else session)
+        if self._stay is None:
+            self._stay = Stay(limits, now)
+        else:
+            self._stay.change(limits, now)
 
     def _open_plane(self, tunnel: Tunnel, now: float) -> None:
         agreement = self.session.agreement if self.session is not None else None

@@ -7,7 +7,7 @@ longer in it is taken back (service/attachment.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -59,8 +59,8 @@ def host(address: Address) -> Network:
     return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
 
 
-def plan(tunnel: Tunnel, own: Iterable[Network], device: int, around: Surroundings) -> list[Entry]:
-    """The entries, those that lead past the tunnel first. ``own``: networks of our own file; ``device``: the tunnel's.
+def plan(tunnel: Tunnel, device: int, around: Surroundings) -> list[Entry]:
+    """The entries, those that lead past the tunnel first. ``device``: the tunnel's.
 
     Raises TvpnError where the tunnel would swallow the server, to which nothing else leads.
     """
@@ -69,12 +69,11 @@ def plan(tunnel: Tunnel, own: Iterable[Network], device: int, around: Surroundin
     into = {4: Hop(device), 6: Hop(device)}
     if tunnel.is_tap:
         into = {4: Hop(device, tunnel.gateway), 6: Hop(device, tunnel.gateway_v6)}
-    routes = [Route(network) for network in own] + tunnel.routes
     entries = [Entry(network, into[network.version], needed=True) for network in tunnel.redirected]
     entries += [Entry(half, into[half.version]) for lan in blocked_lans(tunnel, around) for half in lan.subnets()]
     entries += [
         Entry(route.network, hop, route.metric or None)
-        for route in routes
+        for route in tunnel.routes
         # The server keeps its own way.
         if route.network != host(around.server) and (hop := _hop(route, into, around)) is not None
     ]

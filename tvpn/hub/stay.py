@@ -27,6 +27,12 @@ class Stay:
         self._active = self._looked = self._began = now
         self._carried = 0
 
+    def change(self, limits: Limits, now: float) -> None:
+        """Other limits for the same session: it has begun when it did."""
+        if limits.inactive != self._limits.inactive:
+            self._active = self._looked = now
+        self._limits = limits
+
     def deadline(self) -> float | None:
         """When ``over`` is to be asked again."""
         seconds, limits = self._limits.inactive[0], self._limits

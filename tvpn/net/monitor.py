@@ -78,6 +78,8 @@ class Monitor:
         self._soon = None
         try:
             self._changed()
+        except TvpnError as error:
+            self._log.warn("a change of the network could not be followed: {error}", error=str(error))
         except Exception:
             self._log.failure("a change of the network could not be followed")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from errno import EEXIST, ENODEV
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -16,7 +17,7 @@ from ipaddress import (
 )
 from socket import AF_INET, AF_INET6
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
@@ -25,9 +26,9 @@ from tvpn.errors import TvpnError
 from tvpn.hub.paths import Address, Entry, Hop
 from tvpn.hub.redirect import Network
 
-EXISTS = 17
 PROTOCOL = 119
 """Who made a route (``ip route show proto 119``): we take back none that was made by another."""
+IFF_UP = 0x1
 MAIN_TABLE, RT_SCOPE_LINK, RTN_UNICAST = 254, 253, 1
 RTM_F_FIB_MATCH = 0x2000
 RTNH_F_ONLINK, DEAD = 0x04, 0x01 | 0x10
@@ -36,11 +37,20 @@ PREPEND = (24, 0x405)
 DEFAULT_V4, DEFAULT_V6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 
 
+class Link(NamedTuple):
+    """What others may change of a device."""
+
+    name: str
+    is_up: bool
+    addresses: list[Address]
+
+
 class Netlink:
     """One netlink socket; a context manager. Every failure is a TvpnError that names what was tried."""
 
     def __init__(self) -> None:
-        self._ip = IPRoute()
+        with trying("speak to the kernel about its network"):
+            self._ip = IPRoute()
 
     def __enter__(self) -> Netlink:
         return self
@@ -61,38 +71,63 @@ class Netlink:
 
     def join(self, device: str, bridge: str) -> None:
         """Let a device be a port of a bridge that is there."""
-        found = self._ip.link_lookup(ifname=bridge)
-        if not found or self._kind(found[0]) != "bridge":
+        found = self._lookup(bridge)
+        if found is None or self._kind(found) != "bridge":
             raise TvpnError(f"there is no bridge {bridge}; make it with: ip link add {bridge} up type bridge")
         index = self.index(device)
-        self._try(f"let {device} join the bridge {bridge}", self._ip.link, "set", index=index, master=found[0])
+        self._try(f"let {device} join the bridge {bridge}", self._ip.link, "set", index=index, master=found)
 
     def lladdr(self, device: str) -> bytes:
         """The hardware address of a device that has one."""
-        [message] = self._ip.get_links(self.index(device))
-        return bytes.fromhex(str(dict(message["attrs"])["IFLA_ADDRESS"]).replace(":", ""))
+        return bytes.fromhex(str(self._attributes(self.index(device))["IFLA_ADDRESS"]).replace(":", ""))
 
     def addresses(self, device: str) -> list[Address]:
         """All its IP addresses."""
-        found = (dict(message["attrs"]) for message in self._ip.get_addr(index=self.index(device)))
+        return self._addresses(self.index(device))
+
+    def link(self, index: int) -> Link | None:
+        """The device of this number as it is now, None where there is none any more."""
+        with trying("look at a device"):
+            try:
+                [message] = self._ip.get_links(index)
+            except NetlinkError as error:
+                if error.code == ENODEV:
+                    return None
+                raise
+        return Link(dict(message["attrs"])["IFLA_IFNAME"], bool(message["flags"] & IFF_UP), self._addresses(index))
+
+    def _addresses(self, index: int) -> list[Address]:
+        found = (dict(message["attrs"]) for message in self._address_messages(index))
         return [ip_address(str(attributes.get("IFA_LOCAL", attributes["IFA_ADDRESS"]))) for attributes in found]
+
+    def _address_messages(self, index: int) -> list[Any]:
+        with trying("read the addresses of a device"):
+            return [*self._ip.get_addr(index=index)]
+
+    def _attributes(self, index: int) -> dict[str, Any]:
+        with trying("look at a device"):
+            [message] = self._ip.get_links(index)
+            return dict(message["attrs"])
+
+    def _lookup(self, device: str) -> int | None:
+        with trying(f"look for the device {device}"):
+            return next(iter(self._ip.link_lookup(ifname=device)), None)
 
     def _kind(self, index: int) -> str | None:
         """What kind of virtual device it is, None for another."""
-        [message] = self._ip.get_links(index)
-        information = dict(message["attrs"]).get("IFLA_LINKINFO")
+        information = self._attributes(index).get("IFLA_LINKINFO")
         return None if information is None else dict(information["attrs"]).get("IFLA_INFO_KIND")
 
     def clear(self, device: str) -> None:
         """Take all of its addresses from a device, and the default routes into it."""
         index = self.index(device)
-        for message in self._ip.get_addr(index=index):
+        for message in self._address_messages(index):
             own = {name: value for name, value in message["attrs"] if name in ("IFA_ADDRESS", "IFA_LOCAL")}
             words = {name.removeprefix("IFA_").lower(): value for name, value in own.items()}
-            with suppress(NetlinkError):
+            with trying(f"take an address from {device}"), suppress(NetlinkError):
                 self._ip.addr("del", index=index, prefixlen=message["prefixlen"], **words)
         for network in (DEFAULT_V4, DEFAULT_V6):
-            with suppress(NetlinkError):
+            with trying(f"take the route {network} to {device} back"), suppress(NetlinkError):
                 self._ip.route("del", dst=str(network), oif=index)
 
     def add_route(self, network: Network, device: str) -> None:
@@ -113,7 +148,7 @@ class Netlink:
 
     def remove(self, entry: Entry) -> None:
         """Take an entry of ours back; gone already is no error, and one that somebody else made stays."""
-        with suppress(NetlinkError):
+        with trying(f"take the route {entry.network} back"), suppress(NetlinkError):
             self._ip.route("del", **_words(entry))
 
     def way(self, host: Address, device: int | None = None, own: Collection[Entry] = ()) -> tuple[Hop, int] | None:
@@ -138,7 +173,7 @@ class Netlink:
     def lans(self, device: int) -> list[Network]:
         """The networks of a link's own addresses, link-local ones left out."""
         networks = []
-        for message in self._ip.get_addr(index=device):
+        for message in self._address_messages(device):
             attributes = dict(message["attrs"])
             network = ip_interface(f"{attributes['IFA_ADDRESS']}/{message['prefixlen']}").network
             networks += [] if network.is_link_local else [network]
@@ -146,10 +181,11 @@ class Netlink:
 
     def _asked(self, host: Address) -> tuple[Hop, int] | None:
         """The kernel's own answer, which knows all its rules and tables."""
-        try:
-            [message, *_] = self._ip.route("get", dst=str(host), flags=RTM_F_FIB_MATCH)
-        except (NetlinkError, ValueError):
-            return None
+        with trying(f"find the way to {host}"):
+            try:
+                [message, *_] = self._ip.route("get", dst=str(host), flags=RTM_F_FIB_MATCH)
+            except (NetlinkError, ValueError):
+                return None
         return _hop(message), int(message["dst_len"])
 
     def _table(
@@ -158,7 +194,9 @@ class Netlink:
         """(hop, bits) of the main table's routes that cover this, those of the smallest metric first."""
         family = AF_INET if target.version == 4 else AF_INET6
         found = []
-        for message in self._ip.get_routes(family=family, table=MAIN_TABLE):
+        with trying("read the table of routes"):
+            messages = [*self._ip.get_routes(family=family, table=MAIN_TABLE)]
+        for message in messages:
             attributes = dict(message["attrs"])
             bits = message["dst_len"]
             everywhere = DEFAULT_V4 if target.version == 4 else DEFAULT_V6
@@ -175,13 +213,13 @@ class Netlink:
 
     def index(self, device: str) -> int:
         """The number of a device; raises TvpnError where there is none."""
-        found = self._ip.link_lookup(ifname=device)
-        if not found:
+        found = self._lookup(device)
+        if found is None:
             raise TvpnError(f"there is no device {device}")
-        return int(found[0])
+        return found
 
     def has(self, device: str) -> bool:
-        return bool(self._ip.link_lookup(ifname=device))
+        return self._lookup(device) is not None
 
     def _add_address(
         self, index: int, address: IPv4Interface | IPv6Interface, other_end: IPv4Address | None
@@ -195,13 +233,23 @@ class Netlink:
 
     def _try(self, what: str, call: Any, *args: Any, **kwargs: Any) -> bool:
         """Whether there was something to do."""
-        try:
-            call(*args, **kwargs)
-        except NetlinkError as error:
-            if error.code != EXISTS:
-                raise TvpnError(f"cannot {what}: {error.args[-1]}") from None
-            return False
+        with trying(what):
+            try:
+                call(*args, **kwargs)
+            except NetlinkError as error:
+                if error.code == EEXIST:
+                    return False
+                raise
         return True
+
+
+@contextmanager
+def trying(what: str) -> Iterator[None]:
+    """Whatever the kernel refuses here, or has no room for, is a TvpnError."""
+    try:
+        yield
+    except (NetlinkError, OSError) as error:
+        raise TvpnError(f"cannot {what}: {error.args[-1]}") from None
 
 
 def covers(network: Network, other: Network) -> bool:

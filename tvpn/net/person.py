@@ -14,7 +14,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from tvpn.errors import TvpnError
-from tvpn.net.terminal import LONGEST_LINE, Question, has_terminal, prompt
+from tvpn.net.terminal import LONGEST_LINE, REMEDY, Question, has_terminal, prompt
 
 AGENT = "systemd-ask-password"
 PATIENCE = 180
@@ -51,7 +51,7 @@ def ask_now(text: str, echo: bool = False) -> str:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE + 10)
     except (OSError, subprocess.TimeoutExpired):
-        raise Unanswered(f"{text!r} is asked, and {AGENT} does not work; run twistd -n in a terminal") from None
+        raise Unanswered(f"{text!r} is asked, and {AGENT} does not work; {REMEDY}") from None
     return _answer(done.stdout, done.stderr)
 
 
@@ -87,7 +87,7 @@ def _command(text: str, echo: bool) -> list[str]:
     """The argument vector of a question; raises Unanswered."""
     found = shutil.which(AGENT)
     if found is None:
-        raise Unanswered(f"{text!r} is asked, and there is no terminal to ask at; run twistd -n in one")
+        raise Unanswered(f"{text!r} is asked, and there is no terminal to ask at; {REMEDY}")
     shown = ["--echo"] if echo else []
     return [found, "--no-tty", f"--timeout={PATIENCE}", "--id=tvpn", *shown, "--", f"{text.rstrip(' :')}:"]
 
@@ -98,5 +98,5 @@ def _answer(output: bytes, complaint: bytes) -> str:
     if not end:
         said = complaint.decode("utf-8", "replace").strip().splitlines()
         reason = f" ({said[-1]})" if said and said[-1].isprintable() else ""
-        raise Unanswered(f"{AGENT} brought no answer{reason}; run twistd -n in a terminal, or name a file with it")
+        raise Unanswered(f"{AGENT} brought no answer{reason}; {REMEDY}, or name a file with it")
     return line.decode("utf-8", "replace")

@@ -14,6 +14,8 @@ from tvpn.errors import TvpnError
 
 TERMINAL = "/dev/tty"
 LONGEST_LINE = 1024
+REMEDY = "start it in the foreground of a terminal (twistd needs -n)"
+"""Where nobody can be asked, whatever it was that asked."""
 
 
 class Question(FileDescriptor):
@@ -24,7 +26,7 @@ class Question(FileDescriptor):
         try:
             self._descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
-            raise TvpnError(f"{text!r} is asked, and there is no terminal to ask at; run twistd -n in one") from None
+            raise TvpnError(f"{text!r} is asked, and there is no terminal to ask at; {REMEDY}") from None
         self._line = b""
         self._modes = _put(self._descriptor, text, echo)
         self.answered: Deferred[str] = Deferred(lambda _: self._close())

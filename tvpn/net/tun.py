@@ -64,6 +64,8 @@ def _open(name: str, kind: str, flag: int) -> tuple[int, str]:
         raise TvpnError(f"{DEVICE} does not exist; load the kernel's tun module (modprobe tun)") from None
     except PermissionError:
         raise TvpnError(_NOT_ALLOWED) from None
+    except OSError as error:
+        raise TvpnError(f"cannot open {DEVICE}: {error.strerror}") from None
     template = f"{name}%d" if name == kind else name
     request = struct.pack("16sH22x", template.encode(), flag | IFF_NO_PI | IFF_VNET_HDR)
     try:

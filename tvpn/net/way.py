@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from tvpn.net.netlink import PROTOCOL
+from tvpn.net.netlink import PROTOCOL, trying
 
 MAIN_TABLE, UNICAST = 254, 1
 DEAD, LINK_DOWN = 0x1, 0x10
@@ -26,9 +26,11 @@ class Way(NamedTuple):
 
 
 def find_way(host: str, tunnels: Collection[str]) -> Way | None:
-    """None where no way leads. Routes into devices of these names are no ways, and none that a client of ours made."""
+    """None where no way leads. Routes into devices of these names are no ways, and none that a client of ours made.
+    Raises TvpnError.
+    """
     address = ip_address(host.partition("%")[0])
-    with IPRoute() as ip:
+    with trying(f"find the way to {host}"), IPRoute() as ip:
         excluded = {index for name in tunnels for index in ip.link_lookup(ifname=name)}
         routes = ip.get_routes(family=_FAMILIES[address.version], table=MAIN_TABLE)
         found = [way for route in routes if (way := _read(route, address)) is not None and way[2] not in excluded]

@@ -12,7 +12,6 @@ from tvpn.errors import TvpnError
 from tvpn.hub.names import NO_NAMES, Names
 from tvpn.hub.paths import Address as Host
 from tvpn.hub.pushed import Tunnel
-from tvpn.hub.redirect import Network
 from tvpn.net.clock import now
 from tvpn.net.device import Device
 from tvpn.net.netlink import Netlink
@@ -20,12 +19,12 @@ from tvpn.net.tun import TunDevice, open_device
 from tvpn.plane.recursion import Recursion
 from tvpn.plane.reject import Reject
 from tvpn.plane.verbs import Address, TunPacket
-from tvpn.service.guard import Guard
 from tvpn.service.journal import Journal
 from tvpn.service.presence import Presence
 from tvpn.service.repair import repair
 from tvpn.service.resolver import Resolver, find_resolver, own_name_servers
 from tvpn.service.routing import RoutingTable
+from tvpn.service.warden import Warden
 from tvpn.wire.ethernet import HEADER_SIZE
 
 Deliver = Callable[[list[TunPacket]], None]
@@ -63,15 +62,15 @@ class Attachment(Protocol):
 
 
 class MachineAttachment:
-    """The whole machine joins. ``routes``: our own, beside those that are pushed; ``lladdr``: the hardware address of a
-    TAP device; ``bridge``: one that it joins, and then addresses and routes are the system's business.
+    """The whole machine joins. ``lladdr``: the hardware address of a TAP device; ``bridge``: one that the device joins,
+    and then addresses and routes are the system's business.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, device: str, mtu: int, routes: Sequence[Network], resolver: Resolver | None = None,
-        lladdr: bytes | None = None, bridge: str | None = None,
+        self, reactor: Any, device: str, mtu: int, resolver: Resolver | None = None, lladdr: bytes | None = None,
+        bridge: str | None = None,
     ) -> None:  # fmt: skip
         self.tun: TunDevice | None = None
         self.tunnel: Tunnel | None = None
@@ -81,9 +80,9 @@ class MachineAttachment:
         self._lladdr = lladdr
         self._bridge = bridge
         self._resolver = resolver or find_resolver(reactor)
-        self._table = RoutingTable(Journal(), routes)
+        self._table = RoutingTable(Journal())
         self._presence = Presence()
-        self._guard: Guard | None = None
+        self._warden: Warden | None = None
         self._recursion: Recursion | None = None
         self._names = NO_NAMES
         """Those that are set."""
@@ -98,8 +97,11 @@ class MachineAttachment:
 
     def prepare(self) -> None:
         self._presence.announce()
-        for sentence in repair():
-            self._log.warn("{sentence}", sentence=sentence)
+        try:
+            for sentence in repair():
+                self._log.warn("{sentence}", sentence=sentence)
+        except TvpnError as error:
+            self._log.warn("what a killed tvpn may have left stays: {error}", error=str(error))
 
     def open(self, tunnel: Tunnel, server: Address, deliver: Deliver, vanished: Vanished) -> TunDevice:
         """Other routes and names are changed in place, another address or size takes a new device."""
@@ -127,8 +129,8 @@ class MachineAttachment:
             self.release()
             raise
         tun.start()
-        self._guard = Guard(self._reactor, name, self._addresses(tunnel), vanished)
-        self._guard.start()
+        self._warden = Warden(self._reactor, name, self._addresses(tunnel), vanished)
+        self._warden.start()
         self._log.info("connected: device {device} {place}", device=name, place=self._place(tunnel))
         return tun
 
@@ -184,9 +186,9 @@ class MachineAttachment:
 
     def release(self) -> None:
         tun, self.tun, self.tunnel, self._reject = self.tun, None, None, None
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            guard.stop()
+        warden, self._warden = self._warden, None
+        if warden is not None:
+            warden.stop()
         if tun is not None:
             if self._names:
                 self._set_names(tun.name, NO_NAMES)

@@ -32,6 +32,7 @@ from tvpn.hub.server import ServerHub
 from tvpn.hub.stay import Limits
 from tvpn.net.person import can_be_asked
 from tvpn.net.share import Share
+from tvpn.net.terminal import REMEDY
 from tvpn.pki.state import State
 from tvpn.plane.fabric import Fabric
 from tvpn.plane.router import Router
@@ -257,10 +258,10 @@ def build_client(
     kill_switch = _kill_switch(settings) if attachment is None else None
     if attachment is None:
         attachment = MachineAttachment(
-            reactor, tunnel.dev, tunnel.tun_mtu, [], lladdr=settings.ethernet.lladdr, bridge=settings.ethernet.bridge
+            reactor, tunnel.dev, tunnel.tun_mtu, lladdr=settings.ethernet.lladdr, bridge=settings.ethernet.bridge
         )
     return ClientService(
-        reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch
+        reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch, settings.log.verb
     )
 
 
@@ -303,7 +304,7 @@ def build_login(settings: Settings, reactor: Any) -> Login:
         ("static-challenge", auth.static_challenge is not None, ""),
     ):
         if asked and not can_be_asked():
-            message = f"is asked at a terminal, and there is none; start it in one (twistd with -n){remedy}"
+            message = f"is asked, and there is no terminal to ask at; {REMEDY}{remedy}"
             raise ConfigError(message, file=settings.source, option=word)
     return Login(reactor, said, auth.static_challenge, nocache=auth.auth_nocache, retry=auth.auth_retry)
 

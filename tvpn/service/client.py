@@ -27,7 +27,7 @@ from tvpn.service.ending import fail, finish
 from tvpn.service.itinerary import Destination
 from tvpn.service.killswitch import KillSwitch
 from tvpn.service.login import Login
-from tvpn.service.narrator import sentence
+from tvpn.service.narrator import is_worth, sentence
 from tvpn.service.progress import CallFailed, Calling, Progress, Waiting
 from tvpn.service.proxies import name_of
 from tvpn.service.road import Road
@@ -38,14 +38,14 @@ FAREWELL = 1.0
 
 
 class ClientService(Service):
-    """``twistd tvpn`` as a client. ``watchers`` hear of its progress, beside the log."""
+    """``twistd tvpn`` as a client. ``verb``: how much of its progress the log has; ``watchers`` hear all of it."""
 
     _log = Logger()
     name = "vpn"
 
     def __init__(
         self, reactor: Any, hub: ClientHub, plane: Userspace, dialer: Dialer, attachment: Attachment, login: Login,
-        kill_switch: KillSwitch | None = None,
+        kill_switch: KillSwitch | None, verb: int,
     ) -> None:  # fmt: skip
         self.hub = hub
         self.plane = plane
@@ -58,6 +58,7 @@ class ClientService(Service):
         self.watchers: list[Callable[[Progress], None]] = []
         self._reactor = reactor
         self._login = login
+        self._verb = verb
         self._calling = False
         self._retry: IDelayedCall | None = None
         self._patience: IDelayedCall | None = None
@@ -211,6 +212,10 @@ class ClientService(Service):
                 self._open_tunnel(event.tunnel, again=isinstance(event, Connected))
             except TvpnError as error:
                 self.give_up(str(error))
+            except Exception:
+                # Connected without a tunnel is what nobody would notice.
+                self._log.failure("the tunnel could not be opened")
+                self.give_up("the tunnel could not be opened; why is in the log")
         elif isinstance(event, Disconnected) and self.running:
             self._lost(event)
 
@@ -231,7 +236,7 @@ class ClientService(Service):
 
     def _tell(self, progress: Progress) -> None:
         said = sentence(progress)
-        if said is not None:
+        if said is not None and is_worth(progress, self._verb):
             self._log.info("{sentence}", sentence=said)
         for watcher in [*self.watchers]:
             try:

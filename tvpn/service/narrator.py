@@ -11,7 +11,6 @@ from tvpn.hub.event import (
     Complaint,
     Connected,
     Disconnected,
-    HubEvent,
     Joined,
     Left,
     Moved,
@@ -46,7 +45,7 @@ def where(endpoint: Endpoint) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def is_worth(event: HubEvent, verb: int) -> bool:
+def is_worth(event: Progress, verb: int) -> bool:
     """Whether this event is mentioned at this verbosity. Late and doubled packets are no news."""
     is_debris = isinstance(event, Complaint) and event.reason not in _MEANINGS
     return verb >= (VERB_FOR_DEBRIS if is_debris else VERB_FOR_EVENTS)

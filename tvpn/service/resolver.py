@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import Logger
 
@@ -113,8 +113,10 @@ class ResolvedResolver:
         if self._waiting:
             words = self._waiting.pop(0)
             environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-            done = getProcessOutputAndValue(self._program, words, environment, reactor=self._reactor)
-            self._running = done.addCallbacks(self._told, self._failed, callbackArgs=[words], errbackArgs=[words])
+            done = maybeDeferred(
+                getProcessOutputAndValue, self._program, words, environment, reactor=self._reactor
+            )
+            self._running = done.addCallbacks(self._told, self._failed, callbackArgs=(words,), errbackArgs=(words,))
             self._running.addCallback(lambda _: self._next())
 
     def _told(self, result: tuple[bytes, bytes, int], words: list[str]) -> None:

@@ -99,6 +99,8 @@ class Road:
             self._log.info("this machine has slept for {gap:.0f} seconds", gap=gap)
             try:
                 self._wake()
+            except TvpnError as error:
+                self._log.warn("{error}", error=str(error))
             except Exception:
                 # The clock goes on, whatever the kernel said this time.
                 self._log.failure("what a sleep has changed could not be followed")

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from tvpn.errors import TvpnError
 from tvpn.hub.paths import Address, Entry, Surroundings, plan, unreachable
 from tvpn.hub.pushed import Tunnel
-from tvpn.hub.redirect import Network, Way
+from tvpn.hub.redirect import Way
 from tvpn.net.netlink import Netlink
 from tvpn.service.journal import Journal
 
@@ -30,10 +30,8 @@ class RoutingTable:
 
     _log = Logger()
 
-    def __init__(self, journal: Journal, routes: Sequence[Network]) -> None:
-        """``routes``: networks of our own file, which lead into the tunnel, too."""
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._routes = routes
         self._entries: dict[Entry, None] = {}
         self._device = ""
         self._index = 0
@@ -44,7 +42,7 @@ class RoutingTable:
         around = self._look(netlink, tunnel, server, own)
         for route in unreachable(tunnel, around):
             self._log.warn("cannot route {network} past the tunnel: there is no default gateway", network=route.network)
-        wanted = plan(tunnel, self._routes, self._index, around)
+        wanted = plan(tunnel, self._index, around)
         if ipv6_is_off():
             wanted = [entry for entry in wanted if entry.network.version == 4]
         self._note([*self._entries, *wanted])
@@ -104,13 +102,22 @@ class RoutingTable:
             self._log.warn("{error}", error=str(error))
 
     def clear(self) -> None:
-        """Take all of it back; what is gone already is no error. The device is closed by now."""
+        """Take all of it back; what is gone already is no error. The device is closed by now. What cannot be taken back
+        is told, and stays in the journal.
+        """
         if not self._entries:
             return
+        try:
+            self._take_back()
+        except TvpnError as error:
+            self._log.warn("{error}; put back what is left with: tvpn disconnect", error=str(error))
+        else:
+            self._note([])
+        self._entries = {}
+
+    def _take_back(self) -> None:
         with Netlink() as netlink:
             stands = netlink.has(self._device)
             for entry in reversed([*self._entries]):
                 if stands or entry.hop.device != self._index:
                     netlink.remove(entry)
-        self._entries = {}
-        self._note([])

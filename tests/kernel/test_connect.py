@@ -62,8 +62,9 @@ class ConnectTests(SynchronousTestCase):
         command = f"{TVPN} connect --json {profile} | head -n 2"
         client = self.lab.spawn("client", "bash", "-c", f"{command}; echo status ${{PIPESTATUS[0]}}")
         client.wait_for('"answered"')
-        for _ in range(50):
-            if "tun" in self.lab.ip("client", "-br", "link"):
+        for _ in range(100):
+            # The device is there before it is up.
+            if "10.87.0.0/24" in self.lab.ip("client", "route"):
                 break
             time.sleep(0.1)
         self.assertEqual(self.lab.ping("client", INNER_V4), 3)

@@ -81,7 +81,7 @@ class MachineAttachment:
         self._bridge = bridge
         self._resolver = resolver or find_resolver(reactor)
         self._table = RoutingTable(Journal())
-        self._presence = Presence()
+        self._presence = Presence(reactor)
         self._warden: Warden | None = None
         self._recursion: Recursion | None = None
         self._names = NO_NAMES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -32,7 +33,7 @@ def makeService(options: Options) -> IService:
     from tvpn.config import load
     from tvpn.net.clock import steady
     from tvpn.service.build import build
-    from tvpn.service.ending import Doorstep, end_quietly_on_signals
+    from tvpn.service.ending import Doorstep, end_on_signals
     from tvpn.service.memory import calm_collector
     from tvpn.service.privilege import require_net_admin
 
@@ -41,9 +42,11 @@ def makeService(options: Options) -> IService:
         require_net_admin()
         steady(reactor)
         service = Doorstep({} if options.parent is None else options.parent)
-        build(settings, reactor).setServiceParent(service)
+        built = build(settings, reactor)
+        built.setServiceParent(service)
     except TvpnError as error:
         raise SystemExit(f"tvpn: {error}") from None
-    end_quietly_on_signals(reactor)
+    vpn: Any = built.getServiceNamed("vpn")
+    end_on_signals(reactor, vpn.give_up)
     calm_collector()
     return service

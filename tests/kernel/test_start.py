@@ -147,6 +147,14 @@ class EndTests(LonelyCase):
             self.assertNotIn("tun", self.links())
             self.assertEqual(tables(self.lab), [])
 
+    def test_hung_up(self) -> None:
+        """SIGHUP ends it with 1 and a sentence, and its table is taken down."""
+        self.site.tunnel = ("nat = yes",)
+        server = self.site.serve()
+        self.assertEqual(server.stop(signal.SIGHUP), 1, server.output)
+        self.assertIn("SIGHUP came, as it does when a terminal is closed; the server stops", server.output)
+        self.assertEqual(tables(self.lab), [])
+
     def test_killed(self) -> None:
         """After kill -9 the next start works, and the table that was left is there once."""
         self.site.tunnel = ("nat = yes",)
@@ -175,6 +183,18 @@ class ClientEndTests(SynchronousTestCase):
     """The client's side of the same."""
 
     skip = skip_unless_possible()
+
+    def test_hung_up(self) -> None:
+        """SIGHUP ends a client with 1 and a sentence; what it changed is undone, and the server hears of it."""
+        with two_hosts() as lab:
+            site = Site(lab)
+            server = site.serve()
+            before = lab.ip("client", "route")
+            client = site.join(site.device("alice"))
+            self.assertEqual(client.stop(signal.SIGHUP), 1, client.output)
+            self.assertIn("SIGHUP came, as it does when a terminal is closed", client.output)
+            self.assertEqual(lab.ip("client", "route"), before)
+            server.wait_for("alice .*left")
 
     def test_device_deleted(self) -> None:
         """A client whose device is deleted ends with 1 and a sentence; the server goes on."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
+import signal
+import subprocess
 import sys
 import termios
 from pathlib import Path
 from threading import Thread
+from unittest import mock
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from tests.lab import ROOT, environment
 from tvpn.errors import TvpnError
 from tvpn.net import person, terminal
 from tvpn.net.person import Unanswered, ask_now, can_be_asked, question
@@ -79,6 +84,15 @@ class AgentTests(AgentCase):
             self.assertIn("'Password' is asked, and there is no terminal to ask at", str(error))
 
 
+PROGRAM = """
+import resource
+from tvpn.net import terminal
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+terminal.TERMINAL = {terminal!r}
+terminal.prompt("Passphrase", False)
+"""
+
+
 class PromptTests(TestCase):
     """A terminal of our own making, before the reactor runs."""
 
@@ -113,7 +127,28 @@ class PromptTests(TestCase):
         self.assertTrue(termios.tcgetattr(self.inner)[3] & termios.ECHO)
         self.assertNotIn(b"sesame", os.read(self.person, 4096))
 
+    def test_ended(self) -> None:
+        """Signals that end the process end it as ever, and the terminal is as it was."""
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            program = PROGRAM.format(terminal=os.ttyname(self.inner))
+            process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment())
+            self.addCleanup(process.kill)
+            self.assertEqual(os.read(self.person, 4096), b"Passphrase: ")
+            self.assertFalse(termios.tcgetattr(self.inner)[3] & termios.ECHO)
+            process.send_signal(number)
+            self.assertEqual(process.wait(10), -number)
+            self.assertTrue(termios.tcgetattr(self.inner)[3] & termios.ECHO)
+
+    def test_handlers(self) -> None:
+        """Afterwards each signal means what it meant before."""
+        before = {number: signal.getsignal(number) for number in terminal.ENDING}
+        self.answer(b"open sesame\n")
+        self.assertEqual({number: signal.getsignal(number) for number in terminal.ENDING}, before)
+
     def test_closed(self) -> None:
-        """The end of the input is no answer."""
+        """The end of the input is no answer, and neither is a terminal that hangs up."""
+        with mock.patch.object(terminal.os, "read", side_effect=OSError(errno.EIO, "Input/output error")):
+            self.assertRaises(TvpnError, ask_now, "Passphrase of own.key")
+        os.read(self.person, 4096)
         self.assertRaises(TvpnError, self.answer, b"\x04")
         self.assertTrue(termios.tcgetattr(self.inner)[3] & termios.ECHO)

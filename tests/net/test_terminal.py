@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import termios
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
@@ -63,6 +64,19 @@ class QuestionTests(TestCase):
         question = Question(reactor, "Your code", True)
         os.write(self.person, b"\x04")
         return self.assertFailure(question.answered, TvpnError)
+
+    async def test_stopped(self) -> None:
+        """A terminal that was stopped (Ctrl-S) is not waited for: neither to ask nor to put its modes back."""
+        waits: list[int] = []
+
+        def change(descriptor: int, when: int, modes: list[Any]) -> None:
+            waits.append(when)
+
+        self.patch(termios, "tcsetattr", change)
+        question = Question(reactor, "Your code", False)
+        question.answered.cancel()
+        await self.assertFailure(question.answered, CancelledError)
+        self.assertEqual(waits, [termios.TCSANOW] * 2)
 
     def test_hung_up(self) -> Deferred[Exception]:
         """A terminal that is closed answers nothing, and holds nothing."""

@@ -254,6 +254,73 @@ class ChangeTests(AttachmentCase):
         for gone in ("10.21.0.0/16", "0.0.0.0/1", "198.51.100.7"):
             self.assertNotIn(gone, after)
 
+    def exchanged(self, then: str, name: str = "tun") -> str:
+        """What the kernel tells of routes from a first tunnel to a second, and how things stand after it."""
+        return self.do(
+            f"""
+            import socket
+            from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+            attachment = MachineAttachment(reactor, {name!r}, 1500)
+            reset = attachment._resolver.reset
+            attachment._resolver.reset = lambda device: (print("reset"), reset(device))
+            first = open('redirect-gateway def1 ipv6', 'dhcp-option DNS 10.9.0.1')
+            names = {{attachment._table._index: first.name}}
+            news = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+            news.bind((0, 0x40 | 0x400))
+            OTHER = ["topology subnet", "ifconfig 10.10.0.2 255.255.255.0", *OWN[2:]]
+            try:
+                second = {then}
+                names[attachment._table._index] = second.name
+            except TvpnError as error:
+                print("refused:", error)
+            try:
+                while True:
+                    for message in MarshalRtnl().parse(news.recv(65536)):
+                        route, device = message.get_attr("RTA_DST"), names.get(message.get_attr("RTA_OIF"))
+                        print("heard", message["event"], f"{{route}}/{{message['dst_len']}}", device)
+            except BlockingIOError:
+                print("then")
+            show("-br", "link")
+            way("203.0.113.9")
+            way("198.51.100.7")
+            print(*__builtins__.open("/etc/resolv.conf"))
+            """
+        )
+
+    def test_another_device(self) -> None:
+        """Another address takes another device, whose routes stand before those of the first go; names stay set."""
+        said = self.exchanged("open('redirect-gateway def1 ipv6', 'dhcp-option DNS 10.10.0.1', own=OTHER)")
+        for network in ("0.0.0.0/1", "128.0.0.0/1", "2000::/4"):
+            made, gone = (f"heard RTM_{what}ROUTE {network} tun{which}\n" for what, which in (("NEW", 1), ("DEL", 0)))
+            self.assertLess(said.index(made), said.index(gone), said)
+        self.assertNotIn("heard RTM_DELROUTE 198.51.100.7/32", said)
+        self.assertNotIn("tun0", said.split("then")[1])
+        self.assertIn("way 203.0.113.9 dev tun1", said)
+        self.assertIn("way 198.51.100.7 via 192.0.2.1", said)
+        self.assertIn("nameserver 10.10.0.1", said)
+        self.assertEqual(said.split("nameserver 10.10.0.1")[0].count("reset"), 0)
+
+    def test_another_device_bare(self) -> None:
+        """The second tunnel has neither routes nor names: nothing of the first is left."""
+        said = self.exchanged("open(own=OTHER)")
+        self.assertIn("way 203.0.113.9 via 192.0.2.1", said)
+        self.assertIn("nameserver 192.0.2.53", said)
+
+    def test_another_device_refused(self) -> None:
+        """One that cannot be made leaves neither device."""
+        said = self.exchanged(
+            "open('redirect-gateway def1', own=['topology subnet', 'ifconfig 198.51.100.7 255.255.255.0'])"
+        )
+        self.assertIn("refused: the server wants 198.51.100.7 inside the tunnel", said)
+        self.assertNotIn("tun", said.split("then")[1])
+
+    def test_another_device_same_name(self) -> None:
+        """With a name of its own the first device goes before the second comes."""
+        said = self.exchanged("open('redirect-gateway def1 ipv6', own=OTHER)", "tun7")
+        self.assertIn("heard RTM_NEWROUTE 0.0.0.0/1 tun7", said)
+        self.assertIn("with 10.10.0.2/24", said)
+        self.assertIn("way 203.0.113.9 dev tun7", said)
+
     def test_lost(self) -> None:
         """While the server is gone all stays; the same tunnel again changes nothing, and from another server the way
         moves.

@@ -6,7 +6,7 @@ import socket
 from typing import Any
 from unittest import mock
 
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, execute, fail, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -148,6 +148,18 @@ class RemoteTests(ServiceCase):
             self.setUp()
             self.service.startService()
             self.assertEqual((self.logged, len(self.seen)), (told, 1), str(verb))
+
+    def test_obstacle(self) -> None:
+        """What stands in the way of every call is told once, at the start, and keeps nobody from trying."""
+        self.patch(client, "deferToThread", execute)
+        for obstacle in ("a door is closed", None):
+            self.setUp()
+            self.service._look_around = lambda found=obstacle: found  # type: ignore[misc]
+            self.service.startService()
+            self.service._follow(SILENT)
+            self.wait()
+            self.assertEqual(self.logged.count("a door is closed"), 1 if obstacle else 0)
+            self.assertEqual(self.called(), ["192.0.2.1", "192.0.2.2"])
 
     def test_watcher_fails(self) -> None:
         """A watcher that fails keeps neither the others from hearing nor the client from its work."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ import sys
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.logger import globalLogBeginner, textFileLogObserver
-from tvpn.service.ending import end_quietly_on_signals, fail
+from tvpn.service.ending import end_on_signals, fail
 
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
 
@@ -26,7 +28,7 @@ def stop():
     return deferLater(reactor, 0.3, print, "stopped", flush=True)
 
 reactor.addSystemEventTrigger("before", "shutdown", stop)
-end_quietly_on_signals(reactor)
+end_on_signals(reactor)
 reactor.callWhenRunning(print, "running", flush=True)
 {more}
 reactor.run()
@@ -39,9 +41,12 @@ assert reactor._exitSignal is None
 class EndingTests(SynchronousTestCase):
     """Exit status and order."""
 
-    def start(self, more: str = "") -> subprocess.Popen[str]:
+    def start(
+        self, more: str = "", nohup: bool = False, terminal: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
+        before = ["nohup"] if nohup else []
         process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.format(more=more)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*before, sys.executable, "-c", PROGRAM.format(more=more)], stdout=terminal, stderr=subprocess.STDOUT,
             text=True, cwd=ROOT, env=environment(),
         )  # fmt: skip
         self.addCleanup(process.wait, 10)
@@ -69,6 +74,32 @@ class EndingTests(SynchronousTestCase):
             output, _ = process.communicate(timeout=10)
             own = [line for line in output.splitlines() if "Main loop terminated" not in line]
             self.assertEqual((own, process.returncode), (["running", "stopping", "stopped", "after the reactor"], 0))
+
+    def test_hung_up(self) -> None:
+        """SIGHUP is a failure: an end in order, a sentence and 1. Where it is ignored (nohup) it stays so."""
+        process = self.start()
+        assert_running(process)
+        process.send_signal(signal.SIGHUP)
+        output, _ = process.communicate(timeout=10)
+        self.assertIn("SIGHUP came, as it does when a terminal is closed", output)
+        self.assertIn("stopping\nstopped\n", output)
+        self.assertEqual(process.returncode, 1)
+        process = self.start(nohup=True)
+        assert_running(process)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        self.assert_quiet_end(process)
+
+    def test_terminal_gone(self) -> None:
+        """The same when there is nobody left to write to."""
+        person, inner = pty.openpty()
+        process = self.start(terminal=inner)
+        os.close(inner)
+        self.assertEqual(os.read(person, 100), b"running\r\n")
+        os.close(person)
+        process.send_signal(signal.SIGHUP)
+        self.assertEqual(process.wait(10), 1)
 
     def test_many_signals(self) -> None:
         """Whoever is impatient and sends more of them changes nothing."""

@@ -6,7 +6,7 @@ import os
 import socket
 from unittest import mock
 
-from twisted.internet.defer import ensureDeferred, execute, succeed
+from twisted.internet.defer import ensureDeferred, execute, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lab import Lab, skip_unless_possible
@@ -78,6 +78,26 @@ class SwitchTests(SynchronousTestCase):
             else:
                 self.raise_up()
             self.assertEqual(len(self.ran), 0 if refused else 1)
+
+    def test_left_closed(self) -> None:
+        """Nothing can be looked up behind the table of a client that is gone: the remedy is named, and only then."""
+        self.stands = "{}"
+        for stands, named in (("{}", True), (None, False)):
+            self.stands = stands
+            itinerary = mock.Mock(remotes=[NAME])
+            itinerary.settle.return_value = fail(TvpnError("cannot find the address of vpn.example: no answer"))
+            failure = self.failureResultOf(ensureDeferred(self.switch.raise_up(itinerary)), TvpnError)
+            said = failure.getErrorMessage()
+            self.assertTrue(said.startswith("cannot find the address of vpn.example: no answer"))
+            self.assertEqual("open it with: tvpn disconnect" in said, named)
+            self.assertEqual(self.ran, [])
+
+    def test_without(self) -> None:
+        """A client without one is told of a table that nobody stands behind; not of that of a client that runs."""
+        for stands, others, told in (("{}", [], True), ("{}", [1], False), (None, [], False)):
+            said = killswitch.left_closed(lambda *words: stands, lambda: [os.getpid(), *others])
+            self.assertEqual(said, killswitch.LEFT_CLOSED if told else None)
+        self.assertIsNone(killswitch.left_closed(mock.Mock(side_effect=TvpnError("there is no nft here")), list))
 
     def test_late(self) -> None:
         """What comes after the end closes nothing: a client that is stopped while it starts leaves no table."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from unittest import mock
 
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tvpn.errors import TvpnError
@@ -16,9 +19,10 @@ from tvpn.service.presence import Presence, end_all
 
 CLIENT = """
 import signal, sys, time
+from twisted.internet import reactor
 from tvpn.service.presence import Presence
 signal.signal(signal.SIGTERM, {ending})
-own = Presence()
+own = Presence(reactor)
 own.announce()
 print("here", flush=True)
 time.sleep(30)
@@ -61,6 +65,40 @@ class PresenceTests(SynchronousTestCase):
             error = self.assertRaises(TvpnError, end_all, self.sockets(client.pid))
         self.assertIn(f"(process {client.pid}) does not end; end it with: kill -9 {client.pid}", str(error))
 
+    def taken(self, number: int) -> None:
+        """So many names, listened at by somebody who takes nobody in and has no room for more."""
+        for count in range(number):
+            name = f"\0tvpn-client/1{os.getpid()}{count:03}"
+            listener, guest = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+            self.addCleanup(listener.close)
+            self.addCleanup(guest.close)
+            listener.bind(name)
+            listener.listen(0)
+            guest.connect(name)
+
+    def test_crowd(self) -> None:
+        """Whoever takes many names and answers at none hides no client, and holds nobody up for long."""
+        self.taken(50)
+        client = self.client(GOES)
+        began = time.monotonic()
+        self.assertIn(client.pid, presence.clients())
+        self.assertLess(time.monotonic() - began, 5)
+
+    def test_asked_often(self) -> None:
+        """A client can be asked who it is as often as one likes, all at once or one after the other."""
+        reactor = MemoryReactorClock()
+        own = Presence(reactor)
+        own.announce()
+        self.addCleanup(own.withdraw)
+        [reader] = reactor.getReaders()
+        for _ in range(3):
+            for _ in range(100):
+                self.assertEqual(presence.clients(self.sockets(os.getpid())), [os.getpid()])
+            for _ in range(3):
+                reader.doRead()
+        own.withdraw()
+        self.assertEqual(reactor.getReaders(), [])
+
     def test_stranger(self) -> None:
         """Whoever else has taken the name is left alone."""
         client = self.client(GOES)
@@ -73,7 +111,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_withdrawn(self) -> None:
         """Announced twice is once; withdrawn is gone; a name that is taken is no error."""
-        own, other = Presence(), Presence()
+        own, other = Presence(MemoryReactorClock()), Presence(MemoryReactorClock())
         for _ in range(2):
             own.announce()
             other.announce()

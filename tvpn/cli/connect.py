@@ -1,6 +1,6 @@
 """``tvpn connect``: the whole machine joins, in the foreground, and whoever started it sees how it goes.
 
-Exit status: 0 after Ctrl-C or SIGTERM, 1 and one sentence when it cannot start or go on.
+Exit status: 0 after Ctrl-C or SIGTERM, 1 and one sentence when it cannot start or go on, as after SIGHUP.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def connect(profile: Path, as_json: bool, verbose: bool) -> None:
     from tvpn.cli.output import begin_log
     from tvpn.net.clock import steady
     from tvpn.service.build import build_client
-    from tvpn.service.ending import end_quietly_on_signals
+    from tvpn.service.ending import end_on_signals
     from tvpn.service.foreground import Foreground
     from tvpn.service.memory import calm_collector
     from tvpn.service.privilege import require_net_admin
@@ -38,7 +38,7 @@ def connect(profile: Path, as_json: bool, verbose: bool) -> None:
     begin_log(verbose)
     steady(reactor)
     client = build_client(settings, reactor)
-    end_quietly_on_signals(reactor)
+    end_on_signals(reactor, client.give_up)
     calm_collector()
     face = faces.choose(as_json)
     try:

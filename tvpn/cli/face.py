@@ -20,7 +20,7 @@ from tvpn.hub.event import Advanced, Changed, Connected, Disconnected
 from tvpn.hub.pushed import Tunnel
 from tvpn.plane.verbs import Counters
 from tvpn.service.narrator import clean, sentence
-from tvpn.service.progress import CallFailed, Calling, Progress, Waiting
+from tvpn.service.progress import Blocked, CallFailed, Calling, Progress, Waiting
 from tvpn.wire.challenge import Challenge
 
 
@@ -72,7 +72,7 @@ class TerminalFace:
         elif isinstance(progress, Waiting):
             self._status(said or "")
         elif said is not None:
-            self._print(said, "red" if isinstance(progress, Disconnected | CallFailed) else "")
+            self._print(said, "red" if isinstance(progress, Disconnected | CallFailed | Blocked) else "")
 
     def show(self, counters: Counters) -> None:
         now = self._now()

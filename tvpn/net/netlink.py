@@ -135,15 +135,16 @@ class Netlink:
         index = self.index(device)
         self._try(f"route {network} to {device}", self._ip.route, "add", dst=str(network), oif=index)
 
-    def add(self, entry: Entry) -> bool:
-        """One entry of the main table, marked as ours; False where there is one already. A default route without a
-        metric stands in front of the one there is, which counts again when ours is gone, whatever ended it.
+    def add(self, entry: Entry, beside: bool = False) -> bool:
+        """One entry of the main table, marked as ours; False where there is one already, unless it may stand ``beside``
+        that. A default route without a metric stands in front of the one there is, which counts again when ours is
+        gone, whatever ended it.
         """
         words = _words(entry)
         hop = entry.hop
         words |= {"type": "unicast"} | ({"flags": RTNH_F_ONLINK} if hop.onlink else {})
         words |= {} if hop.source is None else {"prefsrc": str(hop.source)}
-        in_front = entry.network == DEFAULT_V4 and entry.metric is None
+        in_front = beside or (entry.network == DEFAULT_V4 and entry.metric is None)
         return self._try(f"route {entry.network}", self._ip.route, PREPEND if in_front else "add", **words)
 
     def remove(self, entry: Entry) -> None:

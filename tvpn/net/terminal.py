@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import termios
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -14,6 +18,7 @@ from tvpn.errors import TvpnError
 
 TERMINAL = "/dev/tty"
 LONGEST_LINE = 1024
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 REMEDY = "start it in the foreground of a terminal (twistd needs -n)"
 """Where nobody can be asked, whatever it was that asked."""
 
@@ -55,7 +60,7 @@ class Question(FileDescriptor):
         self.stopReading()
         with suppress(termios.error):
             # One that has hung up has no modes any more.
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._modes)
+            termios.tcsetattr(self._descriptor, termios.TCSANOW, self._modes)
         os.close(self._descriptor)
         self._descriptor = -1
 
@@ -63,17 +68,53 @@ class Question(FileDescriptor):
 def prompt(text: str, echo: bool) -> str:
     """Ask one question and wait for the line that is typed; raises TvpnError where the terminal is closed instead."""
     descriptor = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    modes = _put(descriptor, text, echo)
     try:
-        line = os.read(descriptor, LONGEST_LINE)
-    except KeyboardInterrupt:
+        with _put_back(descriptor):
+            _put(descriptor, text, echo)
+            line = os.read(descriptor, LONGEST_LINE)
+    except (KeyboardInterrupt, OSError):
+        # Given up, or hung up.
         line = b""
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, modes)
         os.close(descriptor)
     if not line:
         raise TvpnError("the terminal was closed before the question was answered")
     return line.split(b"\n", 1)[0].decode("utf-8", "replace")
+
+
+@contextmanager
+def _put_back(descriptor: int) -> Iterator[None]:
+    """The terminal's modes are afterwards what they were before, even where a signal is the end of the process."""
+    modes = termios.tcgetattr(descriptor)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # In the background the shell has put its own modes back, and setting ours would stop us.
+        with suppress(termios.error):
+            if _in_foreground(descriptor):
+                termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+        signal.signal(number, former[number])
+        os.kill(os.getpid(), number)
+
+    former: dict[int, Any] = {number: signal.getsignal(number) for number in ENDING}
+    # None: whoever is told of it is none of Python's.
+    former = {number: handler for number, handler in former.items() if handler not in (signal.SIG_IGN, None)}
+    for number in former:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        with suppress(termios.error):
+            termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _in_foreground(descriptor: int) -> bool:
+    """Whether the terminal is ours to set now; one that we were not started from always is."""
+    try:
+        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError as error:
+        return error.errno == errno.ENOTTY
 
 
 def _put(descriptor: int, text: str, echo: bool) -> list[Any]:
@@ -83,8 +124,10 @@ def _put(descriptor: int, text: str, echo: bool) -> list[Any]:
     if not echo:
         modes[3] &= ~termios.ECHO
         modes[3] |= termios.ECHONL
+    # At once: a terminal that is stopped (Ctrl-S) would keep us waiting until it has shown all.
+    termios.tcsetattr(descriptor, termios.TCSANOW, modes)
     # What was typed before the question is no answer to it.
-    termios.tcsetattr(descriptor, termios.TCSAFLUSH, modes)
+    termios.tcflush(descriptor, termios.TCIFLUSH)
     with suppress(OSError):
         # A terminal that is stopped shows the question later, or never; whoever types is heard.
         os.write(descriptor, f"{text.rstrip(' :')}: ".encode())

@@ -27,6 +27,9 @@ from tvpn.service.routing import RoutingTable
 from tvpn.service.warden import Warden
 from tvpn.wire.ethernet import HEADER_SIZE
 
+FREE_NUMBER = ("tun", "tap")
+"""Names for which the kernel finds a number."""
+
 Deliver = Callable[[list[TunPacket]], None]
 Vanished = Callable[[str], None]
 
@@ -81,7 +84,7 @@ class MachineAttachment:
         self._bridge = bridge
         self._resolver = resolver or find_resolver(reactor)
         self._table = RoutingTable(Journal())
-        self._presence = Presence()
+        self._presence = Presence(reactor)
         self._warden: Warden | None = None
         self._recursion: Recursion | None = None
         self._names = NO_NAMES
@@ -107,18 +110,35 @@ class MachineAttachment:
         """Other routes and names are changed in place, another address or size takes a new device."""
         self._deliver = deliver
         self._recursion = Recursion(server, HEADER_SIZE if tunnel.is_tap else 0)
-        if self.tun is None or self.tunnel is None or self.tunnel.device != tunnel.device:
-            self.release()
-            return self._make(tunnel, server, vanished)
-        with Netlink() as netlink:
-            self._lay(netlink, tunnel, server, self.tun.name)
-        return self.tun
+        if self.tun is not None and self.tunnel is not None and self.tunnel.device == tunnel.device:
+            with Netlink() as netlink:
+                self._lay(netlink, tunnel, server, self.tun.name)
+            return self.tun
+        if self.tun is not None and self._device in FREE_NUMBER and self._bridge is None:
+            return self._exchange(self.tun, tunnel, server, vanished)
+        # With a name of its own there can be no second one beside it.
+        self.release()
+        self._name_servers = own_name_servers()
+        return self._make(tunnel, server, vanished)
+
+    def _exchange(self, former: TunDevice, tunnel: Tunnel, server: Address, vanished: Vanished) -> TunDevice:
+        """Another device, whose routes stand before those of the former one go: nothing leaves in the open between."""
+        if self._warden is not None:
+            self._warden.stop()
+        names, self._names = self._names, NO_NAMES
+        try:
+            tun = self._make(tunnel, server, vanished)
+        finally:
+            former.close()
+            if names and not self._names:
+                self._resolver.reset(former.name)
+        self.routes_changed(server)
+        return tun
 
     def _make(self, tunnel: Tunnel, server: Address, vanished: Vanished) -> TunDevice:
         mtu = tunnel.mtu or self._mtu
         descriptor, name, lladdr = open_device(self._device, tunnel.is_tap, self._lladdr)
         tun = self.tun = TunDevice(descriptor, name, mtu, self._reactor, self._from_device, vanished, lladdr)
-        self._name_servers = own_name_servers()
         try:
             with Netlink() as netlink:
                 netlink.set_up(name, mtu, *self._addresses(tunnel), other_end=tunnel.other_end)

@@ -45,7 +45,7 @@ from tvpn.service.client import ClientService
 from tvpn.service.clientfiles import ClientFiles
 from tvpn.service.dialer import Dialer
 from tvpn.service.itinerary import Itinerary
-from tvpn.service.killswitch import KillSwitch
+from tvpn.service.killswitch import KillSwitch, left_closed
 from tvpn.service.login import Login
 from tvpn.service.policy import Policy, load_policy
 from tvpn.service.server import DevicePlan, ServerService, plan_sockets
@@ -255,13 +255,15 @@ def build_client(
         limits=Limits(tunnel.inactive or (0, 0), tunnel.session_timeout, silence_ends=tunnel.ping_exit > 0),
     )  # fmt: skip
     login = build_login(settings, reactor)
-    kill_switch = _kill_switch(settings) if attachment is None else None
+    kill_switch, look = None, None
     if attachment is None:
+        kill_switch = _kill_switch(settings)
+        look = left_closed if kill_switch is None else None
         attachment = MachineAttachment(
             reactor, tunnel.dev, tunnel.tun_mtu, lladdr=settings.ethernet.lladdr, bridge=settings.ethernet.bridge
         )
     return ClientService(
-        reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch, settings.log.verb
+        reactor, hub, plane, _dialer(settings, reactor), attachment, login, kill_switch, settings.log.verb, look
     )
 
 

@@ -10,6 +10,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from tvpn.errors import TvpnError
@@ -28,7 +29,7 @@ from tvpn.service.itinerary import Destination
 from tvpn.service.killswitch import KillSwitch
 from tvpn.service.login import Login
 from tvpn.service.narrator import is_worth, sentence
-from tvpn.service.progress import CallFailed, Calling, Progress, Waiting
+from tvpn.service.progress import Blocked, CallFailed, Calling, Progress, Waiting
 from tvpn.service.proxies import name_of
 from tvpn.service.road import Road
 from tvpn.wire.challenge import Challenge
@@ -38,14 +39,17 @@ FAREWELL = 1.0
 
 
 class ClientService(Service):
-    """``twistd tvpn`` as a client. ``verb``: how much of its progress the log has; ``watchers`` hear all of it."""
+    """``twistd tvpn`` as a client. ``verb``: how much of its progress the log has; ``watchers`` hear all of it.
+
+    ``look``: called in a thread at the start, finds what of this machine stands in the way of every call.
+    """
 
     _log = Logger()
     name = "vpn"
 
     def __init__(
         self, reactor: Any, hub: ClientHub, plane: Userspace, dialer: Dialer, attachment: Attachment, login: Login,
-        kill_switch: KillSwitch | None, verb: int,
+        kill_switch: KillSwitch | None, verb: int, look: Callable[[], str | None] | None = None,
     ) -> None:  # fmt: skip
         self.hub = hub
         self.plane = plane
@@ -59,6 +63,7 @@ class ClientService(Service):
         self._reactor = reactor
         self._login = login
         self._verb = verb
+        self._look_around = look
         self._calling = False
         self._retry: IDelayedCall | None = None
         self._patience: IDelayedCall | None = None
@@ -68,7 +73,14 @@ class ClientService(Service):
         super().startService()
         self.attachment.prepare()
         self.road.start()
+        if self._look_around is not None:
+            looked = deferToThread(self._look_around).addCallback(self._found)
+            looked.addErrback(lambda failure: self._log.failure("could not look for what is in the way", failure))
         self._attempt()
+
+    def _found(self, obstacle: str | None) -> None:
+        if obstacle is not None and self.running:
+            self._tell(Blocked(obstacle))
 
     # Connecting
 

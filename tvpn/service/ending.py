@@ -1,4 +1,4 @@
-"""How the process ends: 0 after SIGTERM and SIGINT, 1 with a sentence when it cannot go on.
+"""How the process ends: 0 after SIGTERM and SIGINT, 1 with a sentence after SIGHUP and when it cannot go on.
 
 twistd itself would die of the signal it was sent, and knows no other exit status.
 """
@@ -9,8 +9,9 @@ import atexit
 import os
 import signal
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -21,9 +22,15 @@ from twisted.logger import Logger
 _log = Logger()
 
 
-def end_quietly_on_signals(reactor: Any) -> None:
+HUNG_UP = "SIGHUP came, as it does when a terminal is closed"
+
+
+def end_on_signals(reactor: Any, hung_up: Callable[[str], None] | None = None) -> None:
     """Take the signals over, without a gap: at once, so that one that comes while the service starts stops it as soon
     as it runs, and in the reactor's own methods, which it installs as handlers when it starts to run.
+
+    ``hung_up`` ends the service after SIGHUP, with the sentence that it is given; ``fail`` if there is none. Ignored
+    already (nohup), it stays so.
     """
 
     def stop(number: int, frame: FrameType | None = None) -> None:
@@ -32,6 +39,9 @@ def end_quietly_on_signals(reactor: Any) -> None:
     reactor.sigTerm = reactor.sigInt = stop
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        give_up = hung_up or partial(fail, reactor)
+        signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(give_up, HUNG_UP))
 
 
 def _stop(reactor: Any) -> None:
@@ -90,6 +100,8 @@ def finish(reactor: Any, sentence: str) -> None:
 
 def _exit_with_failure() -> None:
     # The last thing that runs: twistd would have ended with 0.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # Nobody may be there to read it.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     os._exit(1)

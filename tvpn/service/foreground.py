@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,6 @@ from tvpn.service.client import ClientService
 from tvpn.service.progress import Progress
 
 INTERVAL = 1.0
-HUNG_UP = "the terminal is gone (SIGHUP); the client stops"
 
 
 class Foreground:
@@ -33,16 +31,10 @@ class Foreground:
     def run(self) -> None:
         """Until the reactor is stopped."""
         reactor = self._reactor
-        self._take_hang_up()
         reactor.callWhenRunning(self._client.startService)
         reactor.callWhenRunning(self._looks.start, INTERVAL, False)
         reactor.addSystemEventTrigger("before", "shutdown", self._client.stopService)
         reactor.run()
-
-    def _take_hang_up(self) -> None:
-        """A terminal that is closed ends the client in order, unless (nohup) that is to mean nothing."""
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._client.give_up, HUNG_UP))
 
     def _look(self) -> None:
         if self._client.hub.is_connected:

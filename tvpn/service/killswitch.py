@@ -30,6 +30,8 @@ REMOVE = f"add table inet {TABLE}\ndelete table inet {TABLE}\n"
 _NAME = re.compile(r"[A-Za-z0-9_.:%-]{1,120}")
 AF_INET, AF_INET6 = 2, 10
 
+LEFT_CLOSED = "the kill switch of a client that is gone stands in the way; open it with: tvpn disconnect"
+
 Door = tuple[Remote, Place]
 """A server that may be reached, at one of its addresses."""
 
@@ -62,7 +64,13 @@ class KillSwitch:
         await deferToThread(self._refuse_another)
         for remote, places in (await deferToThread(self.remembered, itinerary.remotes)).items():
             itinerary.remember(remote, places)
-        doors = await itinerary.settle()
+        try:
+            doors = await itinerary.settle()
+        except TvpnError as error:
+            # No name can be looked up behind one that was loaded for other servers.
+            if await deferToThread(self.stands):
+                raise TvpnError(f"{error}; {LEFT_CLOSED}") from None
+            raise
         await deferToThread(self._load, REMOVE + script(doors))
         self.is_up = True
         self._log.info("the kill switch is closed; servers' addresses that can be reached: {number}", number=len(doors))
@@ -119,6 +127,19 @@ class KillSwitch:
                     if (remote.called, _protocol(remote)) == ((host, port), protocol):
                         found.setdefault(remote, []).append(place)
         return found
+
+
+def left_closed(
+    ask: Callable[..., str | None] = nft.ask, clients: Callable[[], list[int]] = presence.clients
+) -> str | None:
+    """What a client without a kill switch should know: that one stands, and whose it was is gone. None where there is
+    none, or no telling.
+    """
+    try:
+        stands = ask("list", "table", "inet", TABLE) is not None
+    except TvpnError:
+        return None
+    return LEFT_CLOSED if stands and not set(clients()) - {os.getpid()} else None
 
 
 def _elements(answer: str) -> Iterable[tuple[str, str, int, Place]]:

@@ -17,7 +17,7 @@ from tvpn.hub.event import (
     PageAsked,
 )
 from tvpn.plane.verbs import Endpoint
-from tvpn.service.progress import CallFailed, Calling, Progress, Waiting
+from tvpn.service.progress import Blocked, CallFailed, Calling, Progress, Waiting
 
 #: What a class of refused packets means to a person; the others speak for themselves.
 _MEANINGS = {
@@ -53,7 +53,7 @@ def is_worth(event: Progress, verb: int) -> bool:
 
 def sentence(event: Progress) -> str | None:
     """The sentence for this event, None when it is not worth one."""
-    if isinstance(event, Calling | CallFailed | Waiting):
+    if isinstance(event, Calling | CallFailed | Blocked | Waiting):
         return _calling(event)
     if isinstance(event, Joined):
         # On an Ethernet the address may be none of ours.
@@ -86,12 +86,12 @@ def sentence(event: Progress) -> str | None:
     return None
 
 
-def _calling(event: Calling | CallFailed | Waiting) -> str:
+def _calling(event: Calling | CallFailed | Blocked | Waiting) -> str:
     if isinstance(event, Calling) and event.proxy:
         return f"connecting to {event.host}, {event.protocol} port {event.port}, through {event.proxy}"
     if isinstance(event, Calling):
         return f"connecting to {event.address}, {event.protocol} port {event.port}"
-    return event.reason if isinstance(event, CallFailed) else f"next try in {event.seconds:.1f} s"
+    return event.reason if isinstance(event, CallFailed | Blocked) else f"next try in {event.seconds:.1f} s"
 
 
 def clean(text: str) -> str:

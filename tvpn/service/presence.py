@@ -12,7 +12,13 @@ import select
 import signal
 import socket
 import struct
+import time
+from contextlib import suppress
 from pathlib import Path
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from tvpn.errors import TvpnError
 
@@ -21,12 +27,18 @@ _NAME = re.compile(r"@(tvpn-client/\d+)$", re.MULTILINE)
 _CREDENTIALS = struct.Struct("=iII")
 PATIENCE = 10.0
 """Seconds for a client to put everything back."""
+ANSWER, PAUSE = 1.0, 0.05
+"""Seconds for all that have no room for a question, and between two tries."""
+MOST_GUESTS = 64
+"""Let go in one turn of the reactor."""
 
 
+@implementer(IReadDescriptor)
 class Presence:
     """Our own. A machine that has no room for it is none the worse."""
 
-    def __init__(self) -> None:
+    def __init__(self, reactor: IReactorFDSet) -> None:
+        self._reactor = reactor
         self._socket: socket.socket | None = None
 
     def announce(self) -> None:
@@ -39,29 +51,65 @@ class Presence:
                 made.close()
                 return
             self._socket = made
+            self._reactor.addReader(self)
+
+    def fileno(self) -> int:
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        return "presence"
+
+    def doRead(self) -> None:
+        """Whoever has asked knows by now; those that come after find room."""
+        with suppress(OSError):
+            for _ in range(MOST_GUESTS):
+                if self._socket is not None:
+                    self._socket.accept()[0].close()
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.withdraw()
 
     def withdraw(self) -> None:
         if self._socket is not None:
+            self._reactor.removeReader(self)
             self._socket.close()
             self._socket = None
 
 
 def clients(sockets: Path = SOCKETS) -> list[int]:
-    """The process ids of the clients in this network namespace that are ours or root's."""
-    found = []
-    for name in sorted(set(_NAME.findall(sockets.read_text(errors="replace")))):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-            asking.settimeout(1.0)
+    """The process ids of the clients in this network namespace that are ours or root's.
+
+    Anybody may take such names, and many of them: none of them is passed over for it, and all together have so long to
+    take us in.
+    """
+    names = sorted(set(_NAME.findall(sockets.read_text(errors="replace"))))
+    found: list[int] = []
+    until = time.monotonic() + ANSWER
+    while names:
+        full = []
+        for name in names:
             try:
-                asking.connect(f"\0{name}")
+                pid, user = _listener(name)
+            except BlockingIOError:
+                full.append(name)
             except OSError:
                 continue
-            credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-            pid, user, _ = _CREDENTIALS.unpack(credentials)
-            # Anybody may take the name; nobody else's process is ended for it.
-            if user in (0, os.geteuid()):
-                found.append(pid)
+            else:
+                # Nobody else's process is ended for its name.
+                found += [pid] if user in (0, os.geteuid()) else []
+        if time.monotonic() > until:
+            break
+        names = full
+        time.sleep(PAUSE if names else 0)
     return found
+
+
+def _listener(name: str) -> tuple[int, int]:
+    """(process, user) that listens at this name; raises BlockingIOError where its queue is full, OSError for nobody."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as asking:
+        asking.connect(f"\0{name}")
+        pid, user, _ = _CREDENTIALS.unpack(asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+        return pid, user
 
 
 def end_all(sockets: Path = SOCKETS) -> list[int]:

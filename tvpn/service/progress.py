@@ -31,10 +31,17 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """Something of this machine stands in the way of every call."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """The next call comes after so many seconds."""
 
     seconds: float
 
 
-Progress = HubEvent | Calling | CallFailed | Waiting
+Progress = HubEvent | Calling | CallFailed | Blocked | Waiting

@@ -38,7 +38,7 @@ class RoutingTable:
 
     def lay(self, netlink: Netlink, tunnel: Tunnel, device: str, server: Address, own: Sequence[Address]) -> None:
         """What this tunnel needs, as things are now; ``own``: the machine's own name servers. Raises TvpnError."""
-        self._device, self._index = device, netlink.index(device)
+        former, self._device, self._index = self._index, device, netlink.index(device)
         around = self._look(netlink, tunnel, server, own)
         for route in unreachable(tunnel, around):
             self._log.warn("cannot route {network} past the tunnel: there is no default gateway", network=route.network)
@@ -48,10 +48,14 @@ class RoutingTable:
         self._note([*self._entries, *wanted])
         places = {(entry.network, entry.metric) for entry in wanted}
         obsolete = self._entries.keys() - wanted
-        # One at the same place would be in the way; the others go when what takes over from them is there.
-        self._remove(netlink, [entry for entry in obsolete if (entry.network, entry.metric) in places])
+        # One at the same place would be in the way; the others go when what takes over from them is there, and so do
+        # those into a former device, lest a packet leaves in the open.
+        yielding = {entry for entry in obsolete if entry.hop.device == former != self._index}
+        in_the_way = [entry for entry in obsolete - yielding if (entry.network, entry.metric) in places]
+        self._remove(netlink, in_the_way)
+        shared = {(entry.network, entry.metric) for entry in yielding}
         for entry in wanted:
-            self._add(netlink, entry)
+            self._add(netlink, entry, beside=(entry.network, entry.metric) in shared)
         self._remove(netlink, obsolete)
         self._note(self._entries)
 
@@ -74,12 +78,12 @@ class RoutingTable:
                 netlink.remove(entry)
                 del self._entries[entry]
 
-    def _add(self, netlink: Netlink, entry: Entry) -> None:
+    def _add(self, netlink: Netlink, entry: Entry, beside: bool) -> None:
         lasts, ours = entry.hop.device != self._index, entry in self._entries
         if ours and not lasts:
             return
         try:
-            made = netlink.add(entry)
+            made = netlink.add(entry, beside)
         except TvpnError as error:
             if entry.needed:
                 raise

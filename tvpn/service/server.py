@@ -160,7 +160,7 @@ class ServerService(Service):
                 opened = open_udp(family, host, port, several_addresses=True)
                 self.links.append(UDPLink(opened, self._reactor, self.pump.from_network))
         descriptor, name, lladdr = open_device(plan.name, plan.is_tap, plan.lladdr)
-        self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self._vanished, lladdr)
+        self.tun = TunDevice(descriptor, name, plan.mtu, self._reactor, self.pump.from_tun, self.give_up, lladdr)
         own: Sequence[IPv4Address | IPv6Address] = [interface.ip for interface in plan.interfaces()]
         with Netlink() as netlink:
             netlink.set_up(name, plan.mtu, *plan.interfaces(), other_end=plan.other_end())
@@ -289,7 +289,8 @@ class ServerService(Service):
         self.pump.stir()
         return told
 
-    def _vanished(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """The end that nobody asked for."""
         fail(self._reactor, f"{reason}; the server stops")
 
     # Stop

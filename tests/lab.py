@@ -170,6 +170,11 @@ class Lab:
         match = re.search(r"(\d+) received", done.stdout)
         return int(match[1]) if match else 0
 
+    def reach(self, host: str, target: str, tries: int = 10) -> None:
+        """Wait until a ping is answered: a genuine server may drop what comes within a second of its push."""
+        if not any(self.ping(host, target, 1) for _ in range(tries)):
+            raise AssertionError(f"{target} answers {host} none of {tries} pings")
+
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
         path.write_text(text)

@@ -49,9 +49,11 @@ class BlackHoleTests(SynchronousTestCase):
             for target in (INNER_V4, INNER_V6):
                 for way in ((), ("-R",)):
                     # One for each: a listener that has not finished with the last transfer refuses the next.
-                    lab.spawn("server", "iperf3", "-s", "-1", "--forceflush", name="iperf3").wait_for("listening")
+                    listener = lab.spawn("server", "iperf3", "-s", "-1", "--forceflush", name="iperf3")
+                    listener.wait_for("listening")
                     done = lab.run("client", "iperf3", "-c", target, "-n", TRANSFER, *way, seconds=20, check=False)
                     self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr + client.output[-2000:])
+                    listener.process.wait(10)
             self.assertEqual([self.counted(lab, host, "swallowed") for host in ("server", "client")], [0, 0])
             words = ("ping", "-c2", "-i0.2", "-W1", "-s", "1300", INNER_V4)
             self.assertIn(" 0 received", lab.run("client", *words, check=False).stdout, server.output[-2000:])

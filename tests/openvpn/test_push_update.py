@@ -169,8 +169,9 @@ class ClientTests(SynchronousTestCase):
             server = ends.serve_stock()
             client = self.join(lab, ends)
             self.say(lab, 'push-update-broad "ifconfig 10.99.0.99 255.255.255.0, tun-mtu 1400"')
-            client.wait_for(r"connected: device \w+ with 10.99.0.99/24", 10)
-            self.assertIn("mtu 1400", lab.ip("client", "link", "show", "dev", "tun0"))
+            client.wait_for("connected: device tun1 with 10.99.0.99/24", 10)
+            self.assertIn("mtu 1400", lab.ip("client", "link", "show", "dev", "tun1"))
+            self.assertNotIn("tun0", lab.ip("client", "-br", "link"))
             self.assertEqual(lab.ping("client", INNER_V4), 3, client.output + server.output[-3000:])
             self.assertEqual(client.output.count("connecting to"), 1, client.output)
 

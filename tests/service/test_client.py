@@ -14,7 +14,7 @@ from tvpn.config.address import Remote
 from tvpn.config.login import UserPass
 from tvpn.errors import TvpnError
 from tvpn.hub.backoff import Backoff
-from tvpn.hub.event import Advanced, Connected, Disconnected
+from tvpn.hub.event import Advanced, Changed, Connected, Disconnected
 from tvpn.hub.pushed import Tunnel
 from tvpn.net.lookup import Place, Query
 from tvpn.net.person import Unanswered
@@ -140,6 +140,24 @@ class RemoteTests(ServiceCase):
         self.service.startService()
         self.service._follow(SILENT)
         self.assertEqual(self.seen, [Calling("one.example", "192.0.2.1", "udp", 1194), SILENT, Waiting(1)])
+
+    def test_told_late(self) -> None:
+        """That we are connected is told once the tunnel stands, and not at all where it cannot be opened."""
+        self.service.startService()
+        self.hub.endpoint = mock.Mock()
+        before: list[list[Progress]] = []
+
+        def open_device(*words: object) -> object:
+            before.append([*self.seen])
+            return mock.DEFAULT
+
+        self.attachment.open.side_effect = open_device
+        self.service._follow(Connected(Tunnel()))
+        self.assertEqual(len(before[0]), 1)
+        self.assertEqual([type(each) for each in self.seen], [Calling, Connected])
+        self.attachment.open.side_effect = TvpnError("there is no /dev/net/tun")
+        self.service._follow(Changed(Tunnel()))
+        self.assertEqual(len(self.seen), 2)
 
     def test_verb(self) -> None:
         """verb counts as on a server: at 0 the log has nothing of what happens; watchers hear it all the same."""

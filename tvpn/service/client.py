@@ -212,24 +212,31 @@ class ClientService(Service):
     # What the hub tells
 
     def _follow(self, event: HubEvent) -> None:
+        if isinstance(event, Connected | Changed):
+            self._enter(event)
+            return
         self._tell(event)
         if isinstance(event, Advanced):
             self._stop_waiting()
         elif isinstance(event, ChallengeAsked) and event.challenge.wants_response:
             ensureDeferred(self._answer(event.challenge)).addErrback(self._stay_silent)
-        elif isinstance(event, Connected | Changed):
-            self._login.withdraw()
-            self.dialer.connected(now())
-            try:
-                self._open_tunnel(event.tunnel, again=isinstance(event, Connected))
-            except TvpnError as error:
-                self.give_up(str(error))
-            except Exception:
-                # Connected without a tunnel is what nobody would notice.
-                self._log.failure("the tunnel could not be opened")
-                self.give_up("the tunnel could not be opened; why is in the log")
         elif isinstance(event, Disconnected) and self.running:
             self._lost(event)
+
+    def _enter(self, event: Connected | Changed) -> None:
+        self._login.withdraw()
+        self.dialer.connected(now())
+        try:
+            self._open_tunnel(event.tunnel, again=isinstance(event, Connected))
+        except TvpnError as error:
+            self.give_up(str(error))
+        except Exception:
+            # Connected without a tunnel is what nobody would notice.
+            self._log.failure("the tunnel could not be opened")
+            self.give_up("the tunnel could not be opened; why is in the log")
+        else:
+            # Whoever waits for this word may send at once.
+            self._tell(event)
 
     def _lost(self, event: Disconnected) -> None:
         self._stop_waiting()

@@ -40,6 +40,7 @@ class LoginTests(SynchronousTestCase):
 
     def assert_joins(self, lab: Lab, client: Program, server: Program) -> None:
         client.wait_for("connected: device", 20)
+        lab.reach("client", INNER_V4)
         answered = [lab.ping("client", inner, 3, 0.1) for inner in (INNER_V4, INNER_V6)]
         self.assertEqual(answered, [3, 3], client.output + server.output[-3000:])
 

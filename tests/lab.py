@@ -164,11 +164,10 @@ class Lab:
     def twistd(self, host: str, config: Path, name: str = "tvpn") -> Program:
         return self.spawn(host, str(BIN / "twistd"), "-n", "--pidfile=", "tvpn", "--config", str(config), name=name)
 
-    def ping(self, host: str, target: str, count: int = 3, interval: float = 0.2) -> int:
+    def ping(self, host: str, target: str, count: int = 3, interval: float = 0.2, size: int = 56) -> int:
         """How many of the pings were answered."""
-        done = self.run(host, "ping", "-n", "-q", "-c", str(count), "-i", str(interval), "-W", "2", target, check=False)
-        match = re.search(r"(\d+) received", done.stdout)
-        return int(match[1]) if match else 0
+        words = (target, str(count), str(interval), str(size))
+        return int(self.run(host, sys.executable, "-I", "-S", str(ROOT / "tests/pinger.py"), *words).stdout.split()[0])
 
     def reach(self, host: str, target: str, tries: int = 10) -> None:
         """Wait until a ping is answered: a genuine server may drop what comes within a second of its push."""

@@ -40,9 +40,8 @@ class FormatCase(SynchronousTestCase):
         """Packets of these payload sizes come through and back, over IPv4 and IPv6."""
         for target in (INNER_V4, INNER_V6):
             for size in sizes:
-                done = lab.run("client", "ping", "-n", "-q", "-c", "3", "-i", "0.1", "-W", "2", "-s", str(size), target,
-                               check=False)  # fmt: skip
-                self.assertIn("3 received", done.stdout, "\n".join(program.output[-3000:] for program in programs))
+                answered = lab.ping("client", target, 3, 0.1, size)
+                self.assertEqual(answered, 3, "\n".join(program.output[-3000:] for program in programs))
 
 
 class CBCTests(FormatCase):

@@ -21,8 +21,7 @@ ADDRESSES = {"one": "10.99.0.11", "two": "10.99.0.12"}
 
 
 def answered(lab: Lab, host: str, target: str, size: int = 56) -> bool:
-    words = ("ping", "-n", "-q", "-c", "2", "-i", "0.1", "-W", "2", "-s", str(size), target)
-    return "2 received" in lab.run(host, *words, check=False).stdout
+    return lab.ping(host, target, 2, 0.1, size) == 2
 
 
 class PairTests(SynchronousTestCase):

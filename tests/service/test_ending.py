@@ -96,7 +96,10 @@ class EndingTests(SynchronousTestCase):
         person, inner = pty.openpty()
         process = self.start(terminal=inner)
         os.close(inner)
-        self.assertEqual(os.read(person, 100), b"running\r\n")
+        said = b""
+        while not said.endswith(b"\n"):
+            said += os.read(person, 100)
+        self.assertEqual(said, b"running\r\n")
         os.close(person)
         process.send_signal(signal.SIGHUP)
         self.assertEqual(process.wait(10), 1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet import reactor
@@ -225,7 +225,7 @@ class VisitTests(ShareCase):
         await self.until(lambda: visit._host not in visit._open)
         guest.sendall(b"hello?")
         # An end in order where all that was under way has been read by then, else a reset.
-        with suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionResetError):
             self.assertLessEqual(len(await hear_all(guest)), 20_000_000)
         await self.over()
 

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= etc/server.ini
 # Most tests wait for real programs and clocks: they do that side by side.
-JOBS ?= 4
+JOBS ?= 6
 # Who waits longest begins; what only computes fills the processors at the end. The soak takes its time: it is a target
 # of its own.
 WAITING := tests/openvpn tests/kernel

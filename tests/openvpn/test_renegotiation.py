@@ -86,15 +86,15 @@ class TrafficTests(SynchronousTestCase):
     skip = skip_unless_possible("openvpn", "ping", "nft")
 
     def check(self, keys: range, server_lines: tuple[str, ...], client_lines: tuple[str, ...], stock: str) -> None:
-        """A hundred pings, of which none is lost, take a number of keys in this range."""
+        """Seven seconds of pings, of which none is lost, take a number of keys in this range."""
         with two_hosts() as lab:
             ends = Ends(lab, Case(server_lines=(NEVER, *server_lines), client_lines=(NEVER, *client_lines)))
             server = ends.serve_stock() if stock == "server" else ends.serve()
             client = ends.join_stock() if stock == "client" else ends.join()
             lab.run("server", "nft", "-f", str(lab.write("counter.nft", COUNTER)))
-            answered = lab.ping("client", INNER_V4, 100, 0.05)
+            answered = lab.ping("client", INNER_V4, 140, 0.05)
             why = client.output[-3000:] + server.output[-3000:]
-            self.assertEqual(answered, 100, why)
+            self.assertEqual(answered, 140, why)
             self.assertIn(soft_resets(lab), keys, why)
 
     def test_our_server(self) -> None:

@@ -89,6 +89,21 @@ class IsolatedTests(FramesTestCase):
                 said = frame(target, STATIONS[0], kind)
                 self.assertEqual(self.outcome(said), ([said], []), said.hex())
 
+    def test_burst(self) -> None:
+        """What follows in a burst to a station of ours is looked at no less: guards, others' addresses and others'
+        stations count in the middle of it, and each frame is counted and delivered once, in order.
+        """
+        stream = [frame(LOCAL, STATIONS[0], IPV4, tcp(4, b"", bytes([number]), flags=0x10)) for number in range(4)]
+        offer = frame(LOCAL, STATIONS[0], IPV4, OFFER)
+        stolen = frame(LOCAL, STATIONS[1], IPV4, tcp(4, b"", b"x", flags=0x10))
+        other = frame(STATIONS[1], STATIONS[0], IPV4, tcp(4, b"", b"y", flags=0x10))
+        said = [stream[0], stream[1], offer, stream[2], stolen, other, stream[3]]
+        self.arrive(ALICE, *(self.sealed(0, each) for each in said))
+        self.assertEqual(self.taken(), (stream, []))
+        counters = self.plane.counters(0)
+        self.assertEqual(counters.drops, {DHCP: 1, "foreign-mac": 1, "client-to-client": 1})
+        self.assertEqual(counters.received_bytes, sum(map(len, [*stream, other])))
+
     def test_not_to_each_other(self) -> None:
         """I-04: a frame for another client's station reaches neither it nor a kernel that would bridge."""
         for kind in KINDS:

@@ -36,7 +36,7 @@ class Station:
 class Port:
     """Where frames come in: a peer, or None for our own device."""
 
-    __slots__ = ("_level", "_since", "most", "peer", "segment", "stations")
+    __slots__ = ("_level", "_since", "flow", "flow_at", "most", "peer", "segment", "stations")
 
     def __init__(self, segment: Segment, peer: PlanePeer | None) -> None:
         self.segment = segment
@@ -44,6 +44,9 @@ class Port:
         self.most = MOST_LOCAL_STATIONS if peer is None else MOST_STATIONS
         self.stations: OrderedDict[bytes, Station] = OrderedDict()
         """The longest silent first."""
+        self.flow = b""
+        """Receiver and sender of the frame that last went to a station of ours, and when that was."""
+        self.flow_at = 0.0
         self._level = float(GROUP_BURST)
         self._since = 0.0
 

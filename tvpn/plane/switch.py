@@ -13,7 +13,7 @@ from tvpn.plane.fabric import Batches
 from tvpn.plane.guard import forbidden
 from tvpn.plane.merge import PLAIN, merge_frames
 from tvpn.plane.peer import PlanePeer
-from tvpn.plane.segment import Port, Segment
+from tvpn.plane.segment import Port, Segment, Station
 from tvpn.plane.trunk import Trunk
 from tvpn.plane.verbs import Counters, TunPacket
 from tvpn.wire.ethernet import HEADER_SIZE, IPV4, NOBODY, TAGGED_SIZE, ip_offset, is_group, is_whole, vlan_of
@@ -21,6 +21,9 @@ from tvpn.wire.ip import TCP, clamp_mss
 
 _ONLY_SEGMENT = 0
 _TCP = bytes([TCP])
+_PLAIN_V4 = IPV4 + b"\x45"
+#: TCP's flags where the IP header has no options: all that begin a stream.
+_SYNS = frozenset(bytes([flags]) for flags in range(256) if flags & 0x02)
 
 
 class Switch:
@@ -123,6 +126,10 @@ class Switch:
 
     def deliver(self, peer: PlanePeer, packet: bytes, now: float) -> None:
         counters, port = peer.counters, self._ports[peer.number]
+        if port.flow_at == now and packet[:12] == port.flow and packet[23:24] == _TCP and packet[12:14] == IPV4:
+            # The next one of a burst: who speaks to whom was looked at a moment ago.
+            self._receive(peer, packet)
+            return
         if len(packet) < TAGGED_SIZE and not is_whole(packet):
             counters.drop("short-frame")
             return
@@ -147,23 +154,34 @@ class Switch:
         if packet[0] & 1 and not port.may_say_to_all(now):
             counters.drop("storm")
             return
-        counters.received_packets += 1
-        counters.received_bytes += len(packet)
-        if peer.spec.mss:
-            packet = _clamped(packet, peer.spec.mss)
         station = segment.stations.get(packet[:6])
-        if station is None or station.port.peer is None:
-            if packet[0] & 1 and peer.spec.client_to_client:
-                _spread(segment, packet, self._passed_on, port)
-            self._to_the_device(segment, peer, packet)
-        else:
-            self._pass_on(peer, station.port.peer, packet)
+        if self._trunk is None and station is not None and station.port is segment.local:
+            port.flow, port.flow_at = packet[:12], now
+            self._receive(peer, packet)
+            return
+        self._forward(port, peer, station, packet)
 
-    def _receive(self, server: PlanePeer, frame: bytes) -> None:
-        """From our server: its whole network is behind it."""
-        server.counters.received_packets += 1
-        server.counters.received_bytes += len(frame)
-        self._to_device.append((PLAIN, _clamped(frame, server.spec.mss) if server.spec.mss else frame))
+    def _forward(self, port: Port, peer: PlanePeer, station: Station | None, frame: bytes) -> None:
+        """A frame that may pass, for this station if anybody knows it."""
+        peer.counters.received_packets += 1
+        peer.counters.received_bytes += len(frame)
+        if peer.spec.mss:
+            frame = _clamped(frame, peer.spec.mss)
+        if station is None or station.port.peer is None:
+            if frame[0] & 1 and peer.spec.client_to_client:
+                _spread(port.segment, frame, self._passed_on, port)
+            self._to_the_device(port.segment, peer, frame)
+        else:
+            self._pass_on(peer, station.port.peer, frame)
+
+    def _receive(self, peer: PlanePeer, frame: bytes) -> None:
+        """For the device alone: from our server, whose whole network is behind it, or for a station of ours."""
+        counters, mss = peer.counters, peer.spec.mss
+        counters.received_packets += 1
+        counters.received_bytes += len(frame)
+        if mss and (frame[12:15] != _PLAIN_V4 or frame[23:24] != _TCP or frame[47:48] in _SYNS):
+            frame = _clamped(frame, mss)
+        self._to_device.append((PLAIN, frame))
 
     def _pass_on(self, peer: PlanePeer, target: PlanePeer, frame: bytes) -> None:
         """A frame for a station of a peer's."""

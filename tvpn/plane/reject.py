@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tvpn.plane.merge import PLAIN
 from tvpn.plane.verbs import TunPacket
+from tvpn.wire.icmp import checksum
 from tvpn.wire.ip import is_multicast
 
 ANSWERS = 100
@@ -53,14 +54,9 @@ def no_route(packet: bytes) -> bytes:
     size = (_ERROR_HEADER_SIZE + len(body)).to_bytes(4, "big")
     # Type 1, code 0, the sum, four unused bytes.
     message = b"\x01" + bytes(7) + body
-    total = _sum(US + sender + size + _ICMP.to_bytes(4, "big") + message)
-    message = message[:2] + (0xFFFF - total).to_bytes(2, "big") + message[4:]
+    pseudo = US + sender + size + _ICMP.to_bytes(4, "big")
+    message = message[:2] + checksum(pseudo + message) + message[4:]
     return b"\x60\0\0\0" + size[2:] + bytes([_ICMP, 64]) + US + sender + message
-
-
-def _sum(data: bytes) -> int:
-    """The ones' complement sum of 16-bit words (RFC 1071), 0xFFFF for zero."""
-    return int.from_bytes(data + b"\0" * (len(data) % 2), "big") % 0xFFFF or 0xFFFF
 
 
 def _may_be_answered(packet: bytes) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from tvpn.crypto.tls import narrate
 from tvpn.errors import TvpnError
 from tvpn.hub.server import ServerHub
@@ -11,12 +9,6 @@ from tvpn.plane.verbs import Endpoint
 from tvpn.service.terms import ContextHolder
 from tvpn.service.transcript import Transcript
 from tvpn.session.record import Watch, unwatched
-
-
-class Explain(Protocol):
-    """What the prompt calls ``explain``."""
-
-    def __call__(self, address: str = "", client: int | None = None, show_keys: bool = False) -> Transcript: ...
 
 
 class Spectator:

@@ -67,7 +67,6 @@ class Transcript:
         self, tell: Callable[[str], object] = lambda line: None, *, is_server: bool = False, show_keys: bool = False
     ) -> None:
         self.lines: list[str] = []
-        self.retransmissions = 0
         self._tell = tell
         self._is_server = is_server
         self._show_keys = show_keys
@@ -114,7 +113,6 @@ class Transcript:
         if packet.message_id is not None:
             which = (sighting.sent, packet.key_id, packet.message_id)
             again = ", again (no ack came in time)" if which in self._seen else ""
-            self.retransmissions += which in self._seen
             self._seen.add(which)
         self._arrow(
             sighting.at, sighting.sent, f"{packet.opcode.name}{number}{key}{acks}{again}", sighting.size

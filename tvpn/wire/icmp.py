@@ -26,13 +26,13 @@ def echo_request(own: Address, other: Address, identifier: int = 1, number: int 
     size = 4 + len(body)
     if isinstance(own, IPv4Address):
         header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + size, 0, 0, _TTL, _ICMP, 0) + own.packed + other.packed
-        header = header[:10] + _checksum(header) + header[12:]
+        header = header[:10] + checksum(header) + header[12:]
         message = bytes([_REQUEST_V4, 0, 0, 0]) + body
-        return header + message[:2] + _checksum(message) + body
+        return header + message[:2] + checksum(message) + body
     header = struct.pack("!LHBB", 6 << 28, size, _ICMPV6, _TTL) + own.packed + other.packed
     message = bytes([_REQUEST_V6, 0, 0, 0]) + body
     pseudo = own.packed + other.packed + struct.pack("!LL", size, _ICMPV6)
-    return header + message[:2] + _checksum(pseudo + message) + body
+    return header + message[:2] + checksum(pseudo + message) + body
 
 
 def is_echo_reply(packet: bytes, request: bytes) -> bool:
@@ -47,6 +47,7 @@ def is_echo_reply(packet: bytes, request: bytes) -> bool:
     return known and packet[at + 4 :] == request[behind + 4 :]
 
 
-def _checksum(data: bytes) -> bytes:
-    """The Internet checksum (RFC 1071)."""
-    return (0xFFFF - int.from_bytes(data, "big") % 0xFFFF).to_bytes(2, "big")
+def checksum(data: bytes) -> bytes:
+    """The Internet checksum (RFC 1071) of what has zeros in its place; an odd byte at the end counts as with a zero."""
+    total = int.from_bytes(data + b"\0" * (len(data) % 2), "big") % 0xFFFF or 0xFFFF
+    return (0xFFFF - total).to_bytes(2, "big")

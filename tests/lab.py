@@ -110,6 +110,8 @@ class Lab:
         folder = self.resolv_conf(name).parent
         folder.mkdir(parents=True)
         self.resolv_conf(name).write_text(RESOLV_CONF)
+        # Nobody has an address twice here: it serves at once, on a tap device too, instead of seconds later.
+        self.run(name, "sysctl", "-qw", *(f"net.ipv6.conf.{which}.accept_dad=0" for which in ("all", "default")))
         self.ip(name, "link", "set", "lo", "up")
         return namespace
 

@@ -32,7 +32,7 @@ class PairTests(SynchronousTestCase):
         said = client.output[-3000:] + server.output[-3000:]
         for inner in (INNER_V4, INNER_V6):
             for size in (16, 1400):
-                self.assertTrue(answered(lab, "client", inner, size), said)
+                self.assertTrue(answered(lab, "client", inner, size), f"{size} bytes to {inner}:\n{said}")
         shown = lab.ip("client", "-br", "addr", "show", "dev", "tap0")
         self.assertIn("10.99.0.2/24", shown)
         self.assertTrue(answered(lab, "server", "10.99.0.2"), said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address
+from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.net.readers import Readers
 from tvpn.errors import TvpnError
-from tvpn.hub.names import Names, NameServer
 from tvpn.hub.pushed import Tunnel, read_pushed
 from tvpn.net.namespace import PACKET, TUN, Inner
 from tvpn.net.packet import PacketDevice
 from tvpn.net.tun import TunDevice
-from tvpn.service.enclosure import NO_NAMES, Enclosure, plain_servers
+from tvpn.service.enclosure import NO_NAMES, Enclosure
 
 V4, V6 = IPv4Interface("10.8.0.2/24"), IPv6Interface("fd00:8::2/64")
 SERVER = ("198.51.100.1", 1194)
@@ -134,19 +133,3 @@ class NameTests(EnclosureCase):
         self.assertEqual(self.inner(Tunnel(V4)).servers, ())
         self.open(Tunnel(V4, V6))
         self.assertEqual(self.complaints, [NO_NAMES])
-
-    def test_plain(self) -> None:
-        """Of pushed servers those that a resolv.conf can name: for all domains before those for some."""
-        def server(last: int, port: int | None = None, **more: Any) -> NameServer:
-            return NameServer(((ip_address(f"192.0.2.{last}"), port),), **more)
-
-        for servers, chosen in (
-            ((server(1), server(2, 53)), [1, 2]),
-            ((server(1, 853), server(2)), [2]),
-            ((server(1, transport="DoT"), server(2, dnssec="yes"), server(3, transport="plain")), [3]),
-            ((server(1, domains=("corp.example",)), server(2)), [2]),
-            ((server(1, domains=("corp.example",)),), [1]),
-            ((server(1, transport="DoH"),), []),
-        ):
-            found = plain_servers(Names(servers))
-            self.assertEqual(found, [IPv4Address(f"192.0.2.{last}") for last in chosen])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from hypothesis import given, settings
@@ -13,11 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.service.test_journal import dead
 from tvpn.errors import TvpnError
-from tvpn.hub.names import Names
+from tvpn.hub.names import Names, NameServer
 from tvpn.hub.pushed import read_pushed
 from tvpn.service.owner import Owner
 from tvpn.service.repair import repair
-from tvpn.service.resolvconf import ResolvConf, Saved, name_servers, original, read
+from tvpn.service.resolvconf import ResolvConf, Saved, name_servers, original, plain_servers, read
 
 BEFORE = b"# mine\nsearch old.example\nnameserver 192.0.2.53\noptions edns0\n"
 PUSHED = ("dhcp-option DNS 10.9.0.1", "dhcp-option DNS6 fd00::1", "dhcp-option DOMAIN corp.example")
@@ -91,6 +92,24 @@ class SetTests(ResolvConfCase):
         self.path.unlink()
         self.path.mkdir()
         self.assertRaises(TvpnError, self.file.set, names())
+
+
+class PlainTests(SynchronousTestCase):
+    def test_plain(self) -> None:
+        """Of pushed servers the first that a resolv.conf can name: one for all domains before those for some."""
+        def server(last: int, port: int | None = None, **more: Any) -> NameServer:
+            return NameServer(((ip_address(f"192.0.2.{last}"), port),), **more)
+
+        for servers, chosen in (
+            ((server(1), server(2, 53)), [1]),
+            ((server(1, 853), server(2)), [2]),
+            ((server(1, transport="DoT"), server(2, dnssec="yes"), server(3, transport="plain")), [3]),
+            ((server(1, domains=("corp.example",)), server(2)), [2]),
+            ((server(1, domains=("corp.example",)),), [1]),
+            ((server(1, transport="DoH"),), []),
+        ):
+            found = plain_servers(Names(servers))
+            self.assertEqual(found, [IPv4Address(f"192.0.2.{last}") for last in chosen])
 
 
 class ResetTests(ResolvConfCase):

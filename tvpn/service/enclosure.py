@@ -13,7 +13,6 @@ from typing import Any
 from twisted.logger import Logger
 
 from tvpn.errors import TvpnError
-from tvpn.hub.names import Names
 from tvpn.hub.paths import Address as Host
 from tvpn.hub.pushed import LARGEST_MTU, Tunnel
 from tvpn.net.enclosed import EnclosedProgram
@@ -22,7 +21,7 @@ from tvpn.net.packet import PacketDevice
 from tvpn.net.tun import TunDevice
 from tvpn.plane.verbs import Address
 from tvpn.service.attachment import Deliver, Vanished
-from tvpn.service.resolvconf import DNS_PORT, RESOLV_CONF, name_servers
+from tvpn.service.resolvconf import RESOLV_CONF, name_servers, plain_servers
 
 #: Where systemd-resolved says whom it asks itself.
 UPSTREAM = Path("/run/systemd/resolve/resolv.conf")
@@ -104,10 +103,3 @@ class Enclosure:
         if self.tun is not None:
             self.tun.close()
             self.tun = None
-
-
-def plain_servers(names: Names) -> list[Host]:
-    """Those that a resolv.conf can name: for all domains where there are such, asked in plain DNS at its usual port."""
-    usable = [server for server in names.servers if server.transport in ("", "plain") and server.dnssec != "yes"]
-    chosen = [server for server in usable if not server.domains] or usable
-    return [address for server in chosen for address, port in server.places if port in (None, DNS_PORT)]

@@ -170,6 +170,18 @@ def name_servers(path: Path = RESOLV_CONF) -> list[IPv4Address | IPv6Address]:
     return found
 
 
+def plain_servers(names: Names) -> list[IPv4Address | IPv6Address]:
+    """The addresses that a resolv.conf can name: of the server that is wanted most, for all domains if there is one."""
+    return [address for server in _chosen(names) for address, port in server.places if port in (None, DNS_PORT)]
+
+
+def _chosen(names: Names) -> list[NameServer]:
+    """At most one: others know other names, or the same ones less well."""
+    usable = [server for server in names.servers if not _wants_more(server)]
+    general = [server for server in usable if not server.domains]
+    return (general or usable)[:1]
+
+
 def _alive(found: Saved) -> Saved:
     """Whatever it stands in for, as long as that is of a process that is no more."""
     owner = owner_of(found)
@@ -195,16 +207,13 @@ def _fill(path: Path, flags: int, wanted: Saved) -> None:
 
 def _lines(names: Names, before: bytes) -> tuple[list[str], list[str]]:
     """The lines that say it, and sentences about what has no words here."""
-    usable = [server for server in names.servers if not _wants_more(server)]
-    general = [server for server in usable if not server.domains]
-    chosen = (general or usable)[:1]
+    chosen = _chosen(names)
     unsaid = [
         f"the name server {server.places[0][0]} is left out: resolv.conf has no words for {reason}"
         for server in names.servers
         if server not in chosen and (reason := _wants_more(server) or (", ".join(server.domains) and "split DNS"))
     ]
-    places = [place for server in chosen for place in server.places]
-    lines = [f"nameserver {address}" for address, port in places if port in (None, DNS_PORT)]
+    lines = [f"nameserver {address}" for address in plain_servers(names)]
     if not names.servers:
         old = before.decode(errors="replace").splitlines()
         lines = [line for line in old if not line.startswith(("search", "domain", "#"))]

@@ -46,4 +46,4 @@ class RevokeTests(SynchronousTestCase):
                 client.stop()
             refused = lab.twistd("client", old, "old")
             refused.wait_for(REFUSED, 10)
-            self.assertEqual(server.output.count("did not get in"), 1)
+            self.assertEqual(server.wait_for("did not get in", 5).count("did not get in"), 1)

@@ -14,12 +14,13 @@ class Management:
     """``management PATH unix`` of a running openvpn."""
 
     def __init__(self, program: Program, path: Path) -> None:
-        until = time.monotonic() + 10
-        while not path.exists() and time.monotonic() < until and program.process.poll() is None:
-            time.sleep(0.02)
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(15)
-        self._socket.connect(str(path))
+        until = time.monotonic() + 10
+        # The socket is there before it listens.
+        while self._socket.connect_ex(str(path)) and time.monotonic() < until and program.process.poll() is None:
+            time.sleep(0.02)
+        self._socket.getpeername()
         self.heard = ""
         self._at = 0
 

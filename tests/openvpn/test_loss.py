@@ -44,7 +44,7 @@ class LossTests(SynchronousTestCase):
             for program in programs:
                 program.wait_for(READY, until - time.monotonic())
             for name in clients:
-                self.assertIn(f"{name} joined from", server.output)
+                server.wait_for(f"{name} joined from", 5)
             self.assertNotIn("Traceback", server.output)
 
     def lose(self, lab: Lab, host: str, port: str) -> None:

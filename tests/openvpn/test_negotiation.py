@@ -179,7 +179,7 @@ class PushTests(SynchronousTestCase):
                 ends = Ends(lab, Case(version=version, server_lines=ROUTES))
                 server = ends.serve_stock()
                 ends.join()
-                self.assertIn("push-continuation 2", server.output)
+                server.wait_for("push-continuation 2", 5)
                 self.assertEqual(self._routed(lab), 100)
                 self.assertEqual(lab.ping("client", INNER_V4), 3)
 
@@ -214,7 +214,7 @@ class PushTests(SynchronousTestCase):
             ends = Ends(lab, Case(server_lines=("tun-mtu 2000",)))
             server = ends.serve_stock()
             client = ends.join()
-            self.assertIn("reported maximum MTU from client (1600) is lower", server.output)
+            server.wait_for(r"reported maximum MTU from client \(1600\) is lower", 5)
             client.wait_for("has no effect here: .*tun-mtu 2000")
             self.assertEqual(self._mtu(lab, "client"), "1500")
             self.assertEqual(lab.ping("client", INNER_V4), 3)

@@ -136,7 +136,7 @@ class ShareTests(SynchronousTestCase):
             refused = self.assertRaises(AssertionError, here.fetch, "page")
             self.assertRegex(str(refused), "reset by peer|UNEXPECTED_EOF|Remote end closed")
             said = f"198.51.100.2: connection to the web server 127.0.0.1:{BEHIND} refused"
-            self.assertIn(said, here.server.output)
+            here.server.wait_for(said, 5)
             self.assertEqual(here.lab.ping("client", INNER_V4), 3)
             here.serve_web()
             self.assertEqual(here.fetch("page"), [sha256(b"hello").hexdigest()])

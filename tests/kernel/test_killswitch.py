@@ -8,7 +8,7 @@ import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.kernel.scene import INNER_V4, SERVER_V4, SERVER_V6, Site, tables
+from tests.kernel.scene import INNER_V4, INNER_V6, SERVER_V4, SERVER_V6, Site, tables
 from tests.lab import BIN, Lab, Program, skip_unless_possible, two_hosts
 
 TARGETS = ("203.0.113.7", "2001:db8:99::7")
@@ -19,13 +19,13 @@ TABLE = "table inet tvpn_kill"
 class Yard:
     """A client behind the one wire to its server, which is its default gateway as well; and who listens there."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, *tunnel: str) -> None:
         self.lab = lab
         self.device = lab.ip("server", "-br", "link", "show", "type", "veth").split("@")[0]
         self.near = lab.ip("client", "-br", "link", "show", "type", "veth").split("@")[0]
         for version, gateway in (("-4", SERVER_V4), ("-6", SERVER_V6)):
             lab.ip("client", version, "route", "add", "default", "via", gateway)
-        self.site = Site(lab, tunnel=("keepalive = 1 3",), push=PUSH)
+        self.site = Site(lab, tunnel=("keepalive = 1 3", *tunnel), push=PUSH)
         self.server = self.site.serve()
         profile = self.site.device("alice").read_text()
         self.profile = lab.write("closed.ovpn", f"kill-switch\n{profile}")
@@ -104,6 +104,21 @@ class LeakTests(SynchronousTestCase):
             time.sleep(self.PAUSE * 2)
             self.assertEqual(wire.output.count("stray:"), 0, wire.output)
             self.assertGreaterEqual(lab.ping("client", INNER_V4, 5), 1, client.output)
+
+    def test_tap(self) -> None:
+        """With a tunnel of Ethernet frames: its own traffic passes, and not one packet past it, client or no client."""
+        with two_hosts() as lab:
+            yard = Yard(lab, "dev = tap")
+            client = yard.join()
+            wire = yard.listen()
+            yard.talk()
+            yard.tempt()
+            self.assertEqual([lab.ping("client", inner, 2) for inner in (INNER_V4, INNER_V6)], [2, 2], client.output)
+            client.stop(signal.SIGKILL)
+            time.sleep(self.PAUSE)
+            self.assertEqual(wire.output.count("stray:"), 0, wire.output)
+            self.assertEqual(yard.join().stop(), 0)
+            wire.wait_for("stray:", 5)
 
 
 class EndTests(SynchronousTestCase):

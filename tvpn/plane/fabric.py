@@ -35,8 +35,8 @@ class Fabric(Protocol):
     def sort(self, packets: Sequence[TunPacket], now: float) -> Batches:
         """A batch from the device, by whom each packet is for, ready to be sealed."""
 
-    def deliver(self, peer: PlanePeer, packet: bytes, now: float) -> None:
-        """A packet, not empty, that this peer has sealed: to the device, to other peers, or nowhere."""
+    def deliver(self, peer: PlanePeer, packets: Sequence[bytes], now: float) -> None:
+        """Packets, none of them empty, that this peer has sealed: to the device, to other peers, or nowhere."""
 
     def take_passed_on(self) -> Batches:
         """What arrived from one peer for another since the last call."""

@@ -9,9 +9,7 @@ from tvpn.plane.merge import PLAIN, merge
 from tvpn.plane.peer import PlanePeer
 from tvpn.plane.route import Routes
 from tvpn.plane.verbs import Counters, TunPacket
-from tvpn.wire.ip import LINK_LOCAL_PREFIX, TCP, clamp_mss, destination, source
-
-_FIRST_V6 = 0x60
+from tvpn.wire.ip import LINK_LOCAL_PREFIX, clamp_each, clamp_mss, destination, source
 
 
 class Router:
@@ -59,11 +57,12 @@ class Router:
                 continue
             if number is None:
                 self._spread(packet, batches)
-                continue
+            else:
+                batches.setdefault(number, []).append(packet)
+        for number, batch in batches.items():
             mss = self._peers[number].spec.mss
-            if mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
-                packet = clamp_mss(packet, mss)
-            batches.setdefault(number, []).append(packet)
+            if mss:
+                batches[number] = clamp_each(batch, mss)
         return batches
 
     def _spread(self, packet: bytes, batches: Batches, sender: PlanePeer | None = None) -> None:
@@ -74,22 +73,34 @@ class Router:
 
     # Inward
 
-    def deliver(self, peer: PlanePeer, packet: bytes, now: float) -> None:
+    def deliver(self, peer: PlanePeer, packets: Sequence[bytes], now: float) -> None:
         counters, spec = peer.counters, peer.spec
-        sender = source(packet)
+        welcome: list[bytes] = []
+        sender = b""
+        for packet in packets:
+            # Most often the one of the packet before.
+            before, sender = sender, source(packet)
+            reason = None if sender and sender == before else self._objection(peer, sender)
+            if reason is None:
+                welcome.append(packet)
+            else:
+                counters.drop(reason)
+                sender = b""
+        counters.received_packets += len(welcome)
+        counters.received_bytes += sum(map(len, welcome))
+        if spec.mss:
+            welcome = clamp_each(welcome, spec.mss)
+        if spec.client_to_client:
+            welcome = [packet for packet in welcome if not self._pass_on(peer, packet)]
+        self._to_tun += [(PLAIN, packet) for packet in welcome]
+
+    def _objection(self, peer: PlanePeer, sender: bytes) -> str | None:
+        """Why a packet that this peer sends in that name goes nowhere, or None."""
         if not sender:
-            counters.drop("no-ip-packet")
-            return
-        if not spec.is_server and self._routes.owner(sender) != peer.number:
-            counters.drop("link-local-source" if sender.startswith(LINK_LOCAL_PREFIX) else "foreign-source")
-            return
-        counters.received_packets += 1
-        counters.received_bytes += len(packet)
-        if spec.mss and (packet[9] if packet[0] < _FIRST_V6 else packet[6]) == TCP:
-            packet = clamp_mss(packet, spec.mss)
-        if spec.client_to_client and self._pass_on(peer, packet):
-            return
-        self._to_tun.append((PLAIN, packet))
+            return "no-ip-packet"
+        if peer.spec.is_server or self._routes.owner(sender) == peer.number:
+            return None
+        return "link-local-source" if sender.startswith(LINK_LOCAL_PREFIX) else "foreign-source"
 
     def _pass_on(self, sender: PlanePeer, packet: bytes) -> bool:
         """A packet for another peer goes there; whether that is all that is to be done with it."""

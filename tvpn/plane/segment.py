@@ -45,7 +45,7 @@ class Port:
         self.stations: OrderedDict[bytes, Station] = OrderedDict()
         """The longest silent first."""
         self.flow = b""
-        """Receiver and sender of the frame that last went to a station of ours, and when that was."""
+        """The header of the IPv4 frame that last went to a station of ours, and when that was."""
         self.flow_at = 0.0
         self._level = float(GROUP_BURST)
         self._since = 0.0

@@ -17,13 +17,11 @@ from tvpn.plane.segment import Port, Segment, Station
 from tvpn.plane.trunk import Trunk
 from tvpn.plane.verbs import Counters, TunPacket
 from tvpn.wire.ethernet import HEADER_SIZE, IPV4, NOBODY, TAGGED_SIZE, ip_offset, is_group, is_whole, vlan_of
-from tvpn.wire.ip import TCP, clamp_mss
+from tvpn.wire.ip import PLAIN_V4, SYNS, TCP, clamp_mss
 
 _ONLY_SEGMENT = 0
 _TCP = bytes([TCP])
-_PLAIN_V4 = IPV4 + b"\x45"
-#: TCP's flags where the IP header has no options: all that begin a stream.
-_SYNS = frozenset(bytes([flags]) for flags in range(256) if flags & 0x02)
+_PLAIN_V4 = IPV4 + bytes([PLAIN_V4])
 
 
 class Switch:
@@ -124,17 +122,29 @@ class Switch:
 
     # Inward
 
-    def deliver(self, peer: PlanePeer, packet: bytes, now: float) -> None:
-        counters, port = peer.counters, self._ports[peer.number]
-        if port.flow_at == now and packet[:12] == port.flow and packet[23:24] == _TCP and packet[12:14] == IPV4:
-            # The next one of a burst: who speaks to whom was looked at a moment ago.
-            self._receive(peer, packet)
+    def deliver(self, peer: PlanePeer, packets: Sequence[bytes], now: float) -> None:
+        if peer.spec.is_server:
+            frames = [packet for packet in packets if is_whole(packet)]
+            if len(frames) < len(packets):
+                peer.counters.drop("short-frame", len(packets) - len(frames))
+            self._receive(peer, frames)
             return
+        port = self._ports[peer.number]
+        burst: list[bytes] = []
+        for packet in packets:
+            if port.flow_at == now and packet[:14] == port.flow and packet[23:24] == _TCP:
+                # The next one of a burst: who speaks to whom was looked at a moment ago.
+                burst.append(packet)
+                continue
+            self._receive(peer, burst)
+            burst = []
+            self._deliver_one(peer, port, packet, now)
+        self._receive(peer, burst)
+
+    def _deliver_one(self, peer: PlanePeer, port: Port, packet: bytes, now: float) -> None:
+        counters = peer.counters
         if len(packet) < TAGGED_SIZE and not is_whole(packet):
             counters.drop("short-frame")
-            return
-        if peer.spec.is_server:
-            self._receive(peer, packet)
             return
         if self._trunk is not None and vlan_of(packet):
             counters.drop("vlan-tagged")
@@ -156,8 +166,9 @@ class Switch:
             return
         station = segment.stations.get(packet[:6])
         if self._trunk is None and station is not None and station.port is segment.local:
-            port.flow, port.flow_at = packet[:12], now
-            self._receive(peer, packet)
+            if packet[12:14] == IPV4:
+                port.flow, port.flow_at = packet[:14], now
+            self._receive(peer, (packet,))
             return
         self._forward(port, peer, station, packet)
 
@@ -174,14 +185,17 @@ class Switch:
         else:
             self._pass_on(peer, station.port.peer, frame)
 
-    def _receive(self, peer: PlanePeer, frame: bytes) -> None:
+    def _receive(self, peer: PlanePeer, frames: Sequence[bytes]) -> None:
         """For the device alone: from our server, whose whole network is behind it, or for a station of ours."""
         counters, mss = peer.counters, peer.spec.mss
-        counters.received_packets += 1
-        counters.received_bytes += len(frame)
-        if mss and (frame[12:15] != _PLAIN_V4 or frame[23:24] != _TCP or frame[47:48] in _SYNS):
-            frame = _clamped(frame, mss)
-        self._to_device.append((PLAIN, frame))
+        counters.received_packets += len(frames)
+        counters.received_bytes += sum(map(len, frames))
+        if mss:
+            frames = [
+                frame if frame[12:15] == _PLAIN_V4 and frame[47:48] not in SYNS else _clamped(frame, mss)
+                for frame in frames
+            ]
+        self._to_device += [(PLAIN, frame) for frame in frames]
 
     def _pass_on(self, peer: PlanePeer, target: PlanePeer, frame: bytes) -> None:
         """A frame for a station of a peer's."""

@@ -9,8 +9,10 @@ Below the batch there are only plain values: no objects, no logging, no exceptio
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 
 from tvpn.crypto.derive import DataKeys
 from tvpn.crypto.seal import MANY_FAILURES
@@ -38,6 +40,8 @@ from tvpn.plane.verbs import (
 from tvpn.wire.data import NO_PEER_ID, OCC_EXIT, OCC_MAGIC, PING, V1_HEADER_SIZE, V2_HEADER_SIZE
 
 _FIRST_V2 = 0x48
+#: What tells whose a datagram is: opcode, key id and peer id.
+_HEADER = itemgetter(slice(V2_HEADER_SIZE))
 #: Seconds between two looks at the age of replay windows.
 NOTE_INTERVAL = 5.0
 #: What an Endpoint is made of.
@@ -217,10 +221,9 @@ class Userspace:
             # A plain tuple, equal to the Endpoint it stands for: making one of each packet would cost more than it.
             place = (link, address, local)
             if not segment or segment >= len(buffer):
-                self._open(place, buffer, now)
-                continue
-            for at in range(0, len(buffer), segment):
-                self._open(place, buffer[at : at + segment], now)
+                self._open(place, (buffer,), now)
+            else:
+                self._open(place, [buffer[at : at + segment] for at in range(0, len(buffer), segment)], now)
         self._send(self._fabric.take_passed_on(), now)
 
     def _note(self, now: float) -> None:
@@ -229,43 +232,56 @@ class Userspace:
         for peer in self._peers.values():
             peer.slots.note(self._last_arrival, now)
 
-    def _open(self, place: Place, datagram: bytes, now: float) -> None:
-        header_size, peer = self._peer_of(place, datagram)
-        if peer is None:
-            self.strays.drop("peer-unknown")
-            return
-        counters = peer.counters
-        slot = peer.slots.get(datagram[0] & 7)
-        if slot is None:
-            counters.drop("key-unknown")
-            return
-        try:
-            packet_id, plain = slot.opener.open(datagram, header_size)
-        except Drop as drop:
-            self._reject(peer, place, drop.reason)
-            if slot.opener.failed > MANY_FAILURES:
-                # Somebody tries to forge packets, again and again: time for another key, and in the end for none.
-                self._warn(peer, slot)
-            return
-        if not slot.window.accept(packet_id):
-            self._reject(peer, place, "data-replayed")
-            return
-        if place != peer.endpoint:
-            newest = packet_id == slot.window.highest
-            if not self._follow(peer, Endpoint(*place), newest, now):
-                counters.drop("wrong-address")
-                return
+    def _open(self, place: Place, datagrams: Sequence[bytes], now: float) -> None:
+        """Those that follow each other with the same header are one peer's, under one key."""
+        for header, alike in groupby(datagrams, _HEADER):
+            header_size, peer = self._peer_of(place, header)
+            slot = None if peer is None else peer.slots.get(header[0] & 7)
+            if peer is None or slot is None:
+                counters, reason = (self.strays, "peer-unknown") if peer is None else (peer.counters, "key-unknown")
+                counters.drop(reason, len(list(alike)))
+                continue
+            opened = self._opened(place, peer, slot, alike, header_size, now)
+            if opened:
+                self._take_in(peer, slot, opened, now)
+
+    def _opened(
+        self, place: Place, peer: PlanePeer, slot: KeySlot, datagrams: Iterable[bytes], header_size: int, now: float
+    ) -> list[bytes]:
+        """What is in those that are authentic, new, and from where the peer may send."""
+        opened: list[bytes] = []
+        opener, window, is_at_home = slot.opener, slot.window, place == peer.endpoint
+        for datagram in datagrams:
+            try:
+                packet_id, plain = opener.open(datagram, header_size)
+            except Drop as drop:
+                self._reject(peer, place, drop.reason)
+                if opener.failed > MANY_FAILURES:
+                    # Somebody tries to forge packets, again and again: time for another key, and in the end for none.
+                    self._warn(peer, slot)
+                continue
+            if not window.accept(packet_id):
+                self._reject(peer, place, "data-replayed")
+            elif is_at_home or self._follow(peer, Endpoint(*place), packet_id == window.highest, now):
+                opened.append(plain)
+            else:
+                peer.counters.drop("wrong-address")
+        return opened
+
+    def _take_in(self, peer: PlanePeer, slot: KeySlot, opened: Sequence[bytes], now: float) -> None:
         peer.heard = now
-        slot.carried += len(plain)
-        slot.opened += 1
+        slot.carried += sum(map(len, opened))
+        slot.opened += len(opened)
         if slot.carried > slot.most_bytes or slot.opened + slot.sealer.sent >= slot.most_packets:
             self._warn(peer, slot)
         if slot.fresh:
             slot.fresh = False
             self._events.append(Opened(peer.number, slot.key_id))
-        packet = plain if peer.is_plain else peer.unframe(plain, now)
-        if packet is not None and not (packet[0] in MAGIC_FIRST_BYTES and self._is_magic(peer, packet)):
-            self._deliver(peer, packet, now)
+        if not peer.is_plain:
+            opened = [packet for plain in opened if (packet := peer.unframe(plain, now)) is not None]
+        packets = [each for each in opened if each[0] not in MAGIC_FIRST_BYTES or not self._is_magic(peer, each)]
+        if packets:
+            self._deliver(peer, packets, now)
 
     def _reject(self, peer: PlanePeer, place: Place, reason: str) -> None:
         """Count it; on the peer's own stream it means that the stream is broken."""

@@ -72,7 +72,14 @@ class Switch:
             return self._all_to(self._server, packets)
         batches: Batches = {}
         drop = self.strays.drop
+        stations: bytes = b""
+        batch: list[bytes] | None = None
         for _, frame in packets:
+            if batch is not None and frame[:12] == stations and len(frame) >= TAGGED_SIZE:
+                # It goes where the one before it went.
+                batch.append(frame)
+                continue
+            batch = None
             if len(frame) < TAGGED_SIZE and not is_whole(frame):
                 drop("short-frame")
                 continue
@@ -87,15 +94,19 @@ class Switch:
             if segment is None:
                 drop("no-peer-for-destination")
             elif self._may_come(segment, frame[6:12], now):
-                self._sort_one(segment, frame, batches)
-        return batches
+                went = self._sort_one(segment, frame, batches)
+                stations, batch = frame[:12], went if self._trunk is None else None
+        return {number: _clamp_each(frames, self._mss_of(number)) for number, frames in batches.items()}
+
+    def _mss_of(self, number: int) -> int:
+        peer = self._ports[number].peer
+        return 0 if peer is None else peer.spec.mss
 
     def _all_to(self, server: PlanePeer, packets: Sequence[TunPacket]) -> Batches:
-        mss = server.spec.mss
-        frames = [_clamped(frame, mss) if mss else frame for _, frame in packets if is_whole(frame)]
+        frames = [frame for _, frame in packets if len(frame) >= TAGGED_SIZE or is_whole(frame)]
         if len(frames) < len(packets):
             self.strays.drop("short-frame", len(packets) - len(frames))
-        return {server.number: frames} if frames else {}
+        return {server.number: _clamp_each(frames, server.spec.mss)} if frames else {}
 
     def _may_come(self, segment: Segment, source: bytes, now: float) -> bool:
         """Whether this is no station of a peer's: the kernel bridges, and would do what peers may not."""
@@ -110,21 +121,24 @@ class Switch:
         peer.counters.drop("client-to-client")
         return False
 
-    def _sort_one(self, segment: Segment, frame: bytes, batches: Batches) -> None:
+    def _sort_one(self, segment: Segment, frame: bytes, batches: Batches) -> list[bytes] | None:
+        """Where a frame for one station went."""
         if frame[0] & 1:
             _spread(segment, frame, batches)
-            return
+            return None
         station = segment.stations.get(frame[:6])
         if station is None or station.port.peer is None:
             self.strays.drop("no-peer-for-destination")
-        else:
-            _put(station.port.peer, frame, batches)
+            return None
+        batch = batches.setdefault(station.port.peer.number, [])
+        batch.append(frame)
+        return batch
 
     # Inward
 
     def deliver(self, peer: PlanePeer, packets: Sequence[bytes], now: float) -> None:
         if peer.spec.is_server:
-            frames = [packet for packet in packets if is_whole(packet)]
+            frames = [packet for packet in packets if len(packet) >= TAGGED_SIZE or is_whole(packet)]
             if len(frames) < len(packets):
                 peer.counters.drop("short-frame", len(packets) - len(frames))
             self._receive(peer, frames)
@@ -176,8 +190,7 @@ class Switch:
         """A frame that may pass, for this station if anybody knows it."""
         peer.counters.received_packets += 1
         peer.counters.received_bytes += len(frame)
-        if peer.spec.mss:
-            frame = _clamped(frame, peer.spec.mss)
+        [frame] = _clamp_each((frame,), peer.spec.mss)
         if station is None or station.port.peer is None:
             if frame[0] & 1 and peer.spec.client_to_client:
                 _spread(port.segment, frame, self._passed_on, port)
@@ -187,15 +200,9 @@ class Switch:
 
     def _receive(self, peer: PlanePeer, frames: Sequence[bytes]) -> None:
         """For the device alone: from our server, whose whole network is behind it, or for a station of ours."""
-        counters, mss = peer.counters, peer.spec.mss
-        counters.received_packets += len(frames)
-        counters.received_bytes += sum(map(len, frames))
-        if mss:
-            frames = [
-                frame if frame[12:15] == _PLAIN_V4 and frame[47:48] not in SYNS else _clamped(frame, mss)
-                for frame in frames
-            ]
-        self._to_device += [(PLAIN, frame) for frame in frames]
+        peer.counters.received_packets += len(frames)
+        peer.counters.received_bytes += sum(map(len, frames))
+        self._to_device += [(PLAIN, frame) for frame in _clamp_each(frames, peer.spec.mss)]
 
     def _pass_on(self, peer: PlanePeer, target: PlanePeer, frame: bytes) -> None:
         """A frame for a station of a peer's."""
@@ -203,7 +210,8 @@ class Switch:
             # Both stations are at its side: whoever is there has heard it.
             peer.counters.drop("own-side")
         elif peer.spec.client_to_client:
-            _put(target, frame, self._passed_on)
+            frames = _clamp_each((frame,), target.spec.mss)
+            self._passed_on.setdefault(target.number, []).extend(frames)
         else:
             peer.counters.drop("client-to-client")
 
@@ -227,12 +235,6 @@ class Switch:
         return merge_frames(frames, self._own, self._lladdr) if len(frames) > 1 else frames
 
 
-def _put(peer: PlanePeer, frame: bytes, batches: Batches) -> None:
-    if peer.spec.mss:
-        frame = _clamped(frame, peer.spec.mss)
-    batches.setdefault(peer.number, []).append(frame)
-
-
 def _spread(segment: Segment, frame: bytes, batches: Batches, sender: Port | None = None) -> None:
     """A frame for all peers but its sender."""
     for number, port in segment.ports.items():
@@ -240,8 +242,15 @@ def _spread(segment: Segment, frame: bytes, batches: Batches, sender: Port | Non
             batches.setdefault(number, []).append(frame)
 
 
+def _clamp_each(frames: Sequence[bytes], mss: int) -> list[bytes]:
+    """Frames with the MSS of SYNs in them lowered, unless it is 0; most need no closer look."""
+    return [
+        _clamped(frame, mss) if mss and (frame[12:15] != _PLAIN_V4 or frame[47:48] in SYNS) else frame
+        for frame in frames
+    ]
+
+
 def _clamped(frame: bytes, mss: int) -> bytes:
-    """A frame with the MSS of a SYN in it lowered."""
     if frame[12:14] == IPV4:
         return clamp_mss(frame, mss, HEADER_SIZE) if frame[23:24] == _TCP and frame[14] >> 4 == 4 else frame
     at = ip_offset(frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from tests.plane.conformance import Conformance, Layer3
@@ -18,6 +19,7 @@ from tests.plane.scene import (
     PlaneTestCase,
     SwitchTestCase,
     ipv6_packet,
+    keys_of,
 )
 from tests.whole.simulation import ipv4_packet
 from tvpn.crypto.seal import LAST_BYTES, LAST_PACKET_ID, MANY_FAILURES, MOST_BYTES, MOST_FAILURES
@@ -43,6 +45,41 @@ class BatchTests(PlaneTestCase):
         sealed = [self.sealed(0, packet) for packet in packets]
         self.plane.inward("wire", [(ALICE.address, b"", len(sealed[0]), b"".join(sealed))], NOW)
         self.assertEqual(self.delivered(), packets)
+
+    def heard(self, buffers: Sequence[tuple[int, bytes]]) -> tuple[object, ...]:
+        """What a new plane makes of (segment size, buffer): packets, counters, events."""
+        self.plane = self.make()
+        for peer, endpoint in enumerate(self.peers):
+            self.add(peer, endpoint)
+            for key_id in (0, 1):
+                self.plane.install(peer, key_id, keys_of(peer, key_id))
+        self.plane.inward("wire", [(ALICE.address, b"", size, buffer) for size, buffer in buffers], NOW)
+        counted = [self.plane.counters(peer) for peer in (0, 1)]
+        return self.delivered(), counted, self.plane.strays, sorted(map(str, self.plane.take_events()))
+
+    def test_mixed_buffer(self) -> None:
+        """Whatever stands in one buffer, in any order, is what it would be datagram by datagram: peers, keys, the
+        forged, the replayed, the unknown, and packets in the name of others.
+        """
+        dice = random.Random(5)
+        for peer in (0, 1):
+            self.install(peer, 1)
+        own = [ipv4_packet(INNER[peer], WORLD, bytes(40)) for peer in (0, 1)]
+        for _ in range(60):
+            datagrams = [
+                self.sealed(peer, dice.choice((*own[: peer + 1], own[peer])), key_id)
+                for peer, key_id in ((dice.randrange(2), dice.randrange(2)) for _ in range(12))
+            ]
+            forged = bytearray(datagrams[0])
+            forged[-1] ^= 1
+            datagrams += [bytes(forged), datagrams[1], encode_header(0, 9) + datagrams[2][4:]]
+            datagrams.append(encode_header(5, 0) + datagrams[3][4:])
+            dice.shuffle(datagrams)
+            together = self.heard([(len(datagrams[0]), b"".join(datagrams))])
+            self.assertEqual(together, self.heard([(0, datagram) for datagram in datagrams]))
+            drops = [self.plane.strays.drops, *(self.plane.counters(peer).drops for peer in (0, 1))]
+            for reason in ("data-forged", "data-replayed", "peer-unknown", "key-unknown"):
+                self.assertEqual(sum(each.get(reason, 0) for each in drops), 1, reason)
 
     def test_outward(self) -> None:
         """Packets go to the owner of their destination, in bursts of equal size; strays are counted."""

@@ -23,6 +23,7 @@ from tests.plane.test_guard import ADVERTISEMENT, OFFER
 from tests.wire.test_ethernet import BROADCAST
 from tests.wire.test_ip import tcp
 from tvpn.plane.guard import DHCP, ROUTER
+from tvpn.plane.merge import PLAIN
 from tvpn.plane.segment import GROUP_BURST, IDLE, MOST_STATIONS
 from tvpn.plane.switch import Switch
 from tvpn.plane.trunk import Trunk
@@ -77,6 +78,46 @@ class FramesTestCase(SwitchTestCase):
         before = self.plane.counters(peer).drops.get(reason, 0)
         self.assertEqual(self.outcome(said, peer, now), ([], []))
         self.assertEqual(self.plane.counters(peer).drops.get(reason), before + 1)
+
+
+class BurstTests(FramesTestCase):
+    def carry(self, parts: list[list[bytes]]) -> tuple[object, ...]:
+        """What a new switch makes of these from the device and, as Alice's, from the tunnel, and what it counts."""
+        self.setUp()
+        ways: list[dict[int, list[bytes]]] = [{}, {}]
+        to_device = []
+        for number, part in enumerate(parts):
+            # At the same time they would be one burst.
+            now = NOW + number * 1e-6
+            batches = [self.switch.sort([(PLAIN, each) for each in part], now)]
+            self.switch.deliver(self.plane._peers[0], part, now)
+            to_device += self.switch.take()
+            for way, went in zip(ways, [*batches, self.switch.take_passed_on()], strict=True):
+                for peer, frames in went.items():
+                    way.setdefault(peer, []).extend(frames)
+        return ways, to_device, [self.plane.counters(peer) for peer in (0, 1, 2)], self.switch.strays
+
+    def test_together(self) -> None:
+        """Frames in one burst, whatever follows what, fare as they would one by one."""
+        dice = random.Random(8)
+        large = b"\2\4\x23\x28"
+        kinds = [
+            (IPV4, tcp(4, large)), (IPV4, tcp(4, b"", flags=0x10)), (IPV4, OFFER), (IPV6, tcp(6, large)),
+            (KINDS[3], b"payload"),
+        ]  # fmt: skip
+        frames = [
+            frame(target, source, *kind)
+            for target in (*STATIONS[:2], LOCAL, HOST, UNKNOWN, BROADCAST)
+            for source in (STATIONS[0], STATIONS[1], LOCAL, UNKNOWN) for kind in kinds
+        ]  # fmt: skip
+        frames += [frames[0][:13], frames[0][:16]]
+        for spec in (PeerSpec(), PeerSpec(mss=1300, client_to_client=True)):
+            self.spec = spec
+            for _ in range(40):
+                target = dice.choice(frames)[:6]
+                batch = dice.choices([each for each in frames if each[:6] == target or dice.random() < 0.1], k=16)
+                self.assertEqual(self.carry([batch]), self.carry([[each] for each in batch]))
+
 
 
 class IsolatedTests(FramesTestCase):

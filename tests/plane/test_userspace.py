@@ -93,6 +93,29 @@ class BatchTests(PlaneTestCase):
         self.assertEqual(self.plane.strays.drops, {"no-peer-for-destination": 3})
         self.assertEqual((self.plane.counters(0).sent_packets, self.plane.counters(0).sent_bytes), (3, 360))
 
+    def test_outward_mixed(self) -> None:
+        """Whatever a packet follows, it goes its own way: other addresses, families, and no version at all."""
+        dice = random.Random(6)
+        packets = [
+            *(ipv4_packet(WORLD, inner, b"4") for inner in INNER),
+            *(ipv6_packet(WORLD_V6, inner) for inner in INNER_V6),
+            ipv4_packet(INNER[1], INNER[0], b"from bob"), ipv4_packet(WORLD, b"\xe0\0\0\1", b"to all"), b"", b"\x45",
+        ]  # fmt: skip
+        packets += [bytes([0x50 | packet[0] & 15]) + packet[1:] for packet in packets[:4]]
+        dropped = [self.plane.strays.drops, self.plane.counters(1).drops]
+        for _ in range(60):
+            batch = [(b"", packet) for packet in dice.choices(packets, k=12)]
+            together, counted = self.plane._fabric.sort(batch, NOW), [dict(drops) for drops in dropped]
+            for drops in dropped:
+                drops.clear()
+            alone: dict[int, list[bytes]] = {}
+            for each in batch:
+                for peer, sorted_out in self.plane._fabric.sort([each], NOW).items():
+                    alone.setdefault(peer, []).extend(sorted_out)
+            self.assertEqual((together, counted), (alone, dropped))
+            for drops in dropped:
+                drops.clear()
+
     def test_deadline(self) -> None:
         """There is a deadline when somebody has timers, the earliest one; an empty plane has nothing to do."""
         self.assertIsNone(Userspace(Router()).deadline())

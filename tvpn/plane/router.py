@@ -43,27 +43,42 @@ class Router:
 
     def sort(self, packets: Sequence[TunPacket], now: float) -> Batches:
         batches: Batches = {}
-        owner, server = self._routes.owner, self._server
+        batch: list[bytes] | None = None
+        version, pair = 0, b""
         for _, packet in packets:
-            target = destination(packet)
-            number = owner(target) if server is None else server.number if target else None
-            if number is None and not self._routes.is_for_all(target):
-                self.strays.drop("no-peer-for-destination")
+            ends = packet[12:20] if version == 4 else packet[8:40]
+            if batch is not None and ends == pair and packet[0] >> 4 == version:
+                # It goes where the one before it went.
+                batch.append(packet)
                 continue
-            speaker = owner(source(packet)) if server is None else None
-            if speaker is not None and not self._peers[speaker].spec.client_to_client:
-                # The kernel forwards, and would do what clients may not.
-                self._peers[speaker].counters.drop("client-to-client")
-                continue
-            if number is None:
-                self._spread(packet, batches)
-            else:
-                batches.setdefault(number, []).append(packet)
+            batch = self._sort_one(packet, batches)
+            if batch is not None:
+                version = packet[0] >> 4
+                pair = packet[12:20] if version == 4 else packet[8:40]
         for number, batch in batches.items():
             mss = self._peers[number].spec.mss
             if mss:
                 batches[number] = clamp_each(batch, mss)
         return batches
+
+    def _sort_one(self, packet: bytes, batches: Batches) -> list[bytes] | None:
+        """Where a packet for one peer went."""
+        target, server = destination(packet), self._server
+        number = self._routes.owner(target) if server is None else server.number if target else None
+        if number is None and not self._routes.is_for_all(target):
+            self.strays.drop("no-peer-for-destination")
+            return None
+        speaker = self._routes.owner(source(packet)) if server is None else None
+        if speaker is not None and not self._peers[speaker].spec.client_to_client:
+            # The kernel forwards, and would do what clients may not.
+            self._peers[speaker].counters.drop("client-to-client")
+            return None
+        if number is None:
+            self._spread(packet, batches)
+            return None
+        batch = batches.setdefault(number, [])
+        batch.append(packet)
+        return batch
 
     def _spread(self, packet: bytes, batches: Batches, sender: PlanePeer | None = None) -> None:
         """A packet for all peers but its sender."""

@@ -53,7 +53,8 @@ class BatchTests(PlaneTestCase):
             self.add(peer, endpoint)
             for key_id in (0, 1):
                 self.plane.install(peer, key_id, keys_of(peer, key_id))
-        self.plane.inward("wire", [(ALICE.address, b"", size, buffer) for size, buffer in buffers], NOW)
+        for size, buffer in buffers:
+            self.plane.inward("wire", [(ALICE.address, b"", size, buffer)], NOW)
         counted = [self.plane.counters(peer) for peer in (0, 1)]
         return self.delivered(), counted, self.plane.strays, sorted(map(str, self.plane.take_events()))
 

@@ -40,6 +40,8 @@ from tvpn.plane.verbs import (
 from tvpn.wire.data import NO_PEER_ID, OCC_EXIT, OCC_MAGIC, PING, V1_HEADER_SIZE, V2_HEADER_SIZE
 
 _FIRST_V2 = 0x48
+#: Of an Arrival: from which address, to which of ours.
+_WHERE = itemgetter(0, 1)
 #: What tells whose a datagram is: opcode, key id and peer id.
 _HEADER = itemgetter(slice(V2_HEADER_SIZE))
 #: Seconds between two looks at the age of replay windows.
@@ -217,13 +219,15 @@ class Userspace:
         if now >= self._noted + NOTE_INTERVAL:
             self._note(now)
         self._last_arrival = now
-        for address, local, segment, buffer in arrivals:
-            # A plain tuple, equal to the Endpoint it stands for: making one of each packet would cost more than it.
-            place = (link, address, local)
-            if not segment or segment >= len(buffer):
-                self._open(place, (buffer,), now)
-            else:
-                self._open(place, [buffer[at : at + segment] for at in range(0, len(buffer), segment)], now)
+        for where, alike in groupby(arrivals, _WHERE):
+            datagrams: list[bytes] = []
+            for _, _, segment, buffer in alike:
+                if segment:
+                    datagrams += [buffer[at : at + segment] for at in range(0, len(buffer), segment)]
+                else:
+                    datagrams.append(buffer)
+            # A plain tuple, equal to the Endpoint it stands for: making one for each would cost more than it.
+            self._open((link, *where), datagrams, now)
         self._send(self._fabric.take_passed_on(), now)
 
     def _note(self, now: float) -> None:
@@ -272,11 +276,11 @@ class Userspace:
         peer.heard = now
         slot.carried += sum(map(len, opened))
         slot.opened += len(opened)
-        if slot.carried > slot.most_bytes or slot.opened + slot.sealer.sent >= slot.most_packets:
-            self._warn(peer, slot)
         if slot.fresh:
             slot.fresh = False
             self._events.append(Opened(peer.number, slot.key_id))
+        if slot.carried > slot.most_bytes or slot.opened + slot.sealer.sent >= slot.most_packets:
+            self._warn(peer, slot)
         if not peer.is_plain:
             opened = [packet for plain in opened if (packet := peer.unframe(plain, now)) is not None]
         packets = [each for each in opened if each[0] not in MAGIC_FIRST_BYTES or not self._is_magic(peer, each)]

@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.recorded import each_bit_flipped, recorded
 from tvpn.crypto import cbc
 from tvpn.crypto.cbc import CBCOpener, CBCSealer
-from tvpn.crypto.derive import HMAC_SIZES, data_keys
+from tvpn.crypto.derive import data_keys
+from tvpn.crypto.mac import HMAC_SIZES
 from tvpn.crypto.seal import LAST_PACKET_ID
 from tvpn.crypto.suite import largest_packet, sealer_and_opener
 from tvpn.errors import Drop

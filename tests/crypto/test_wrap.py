@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.recorded import each_bit_flipped, recorded
+from tvpn.crypto.mac import HMAC_SIZES
 from tvpn.crypto.replay import Stamp
 from tvpn.crypto.statickey import (
     StaticKey,
@@ -16,7 +17,7 @@ from tvpn.crypto.statickey import (
     TLSCryptV2ServerKey,
     split_wrapped_key,
 )
-from tvpn.crypto.wrap import DIGEST_SIZES, Envelope, TLSAuth, TLSCrypt, Unwrapped, Wrapping
+from tvpn.crypto.wrap import Envelope, TLSAuth, TLSCrypt, Unwrapped, Wrapping
 from tvpn.errors import Drop
 from tvpn.wire.control import HEADER_SIZE
 from tvpn.wire.header import CARRIES_WRAPPED_KEY, Opcode
@@ -31,7 +32,7 @@ def pairs(key: StaticKey = KEY) -> dict[str, tuple[Wrapping, Wrapping]]:
     wrappings: dict[str, tuple[Wrapping, Wrapping]] = {
         "tls-crypt": (TLSCrypt(key, server=True), TLSCrypt(key, server=False))
     }
-    for digest in DIGEST_SIZES:
+    for digest in HMAC_SIZES:
         wrappings[f"tls-auth {digest}"] = TLSAuth(key, None, digest), TLSAuth(key, None, digest)
         wrappings[f"tls-auth {digest} directed"] = TLSAuth(key, 0, digest), TLSAuth(key, 1, digest)
     return wrappings

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.whole.noise import NoisyTunnel
 from tests.whole.simulation import CIPHERS, PROTECTIONS, Disconnected, Havoc, Joined, Left, Limits, Options, World
 from tests.whole.stranger import PINGED
-from tvpn.crypto.wrap import DIGEST_SIZES, STAMP_SIZE
+from tvpn.crypto.mac import HMAC_SIZES
+from tvpn.crypto.wrap import STAMP_SIZE
 from tvpn.wire.header import Opcode
 from tvpn.wire.option import Proto
 
@@ -44,7 +45,7 @@ class BurstyWorld(World):
 
 def stamp_of(protection: str, datagram: bytes) -> bytes:
     """Replay id and time of a wrapped control packet."""
-    at = 9 + (DIGEST_SIZES["SHA256"] if protection.startswith("tls-auth") else 0)
+    at = 9 + (HMAC_SIZES["SHA256"] if protection.startswith("tls-auth") else 0)
     return datagram[at : at + STAMP_SIZE]
 
 

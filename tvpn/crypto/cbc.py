@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-from tvpn.crypto.derive import HMAC_SIZES
+from tvpn.crypto.mac import MAC
 from tvpn.crypto.seal import LAST_PACKET_ID, NEARLY_SPENT
 from tvpn.errors import Drop
 from tvpn.wire.data import PACKET_ID_SIZE
@@ -35,13 +35,11 @@ _PADDINGS = [bytes([size]) * size for size in range(BLOCK + 1)]
 class CBCSealer:
     """One direction's sealing keys."""
 
-    __slots__ = ("_digest", "_encrypt", "_mac_key", "_mac_size", "sent")
+    __slots__ = ("_encrypt", "_mac", "sent")
 
     def __init__(self, key: bytes | bytearray, mac_key: bytes | bytearray, digest: str) -> None:
         self._encrypt = Cipher(AES(key), CBC(bytes(BLOCK))).encryptor().update
-        self._mac_key = mac_key
-        self._digest = digest.lower()
-        self._mac_size = HMAC_SIZES[digest]
+        self._mac = MAC(mac_key, digest)
         self.sent = 0
 
     @property
@@ -49,7 +47,7 @@ class CBCSealer:
         return self.sent >= NEARLY_SPENT
 
     def overhead(self, header: bytes, size: int) -> int:
-        return len(header) + self._mac_size + BLOCK + PACKET_ID_SIZE + _padding(size)
+        return len(header) + self._mac.size + BLOCK + PACKET_ID_SIZE + _padding(size)
 
     def seal(self, header: bytes, packets: Sequence[bytes]) -> bytes:
         if self.sent + len(packets) >= LAST_PACKET_ID:
@@ -60,12 +58,12 @@ class CBCSealer:
             plain += (packet_id, bytes(BLOCK - PACKET_ID_SIZE), packet_id, packet, _PADDINGS[_padding(len(packet))])
         self.sent += len(packets)
         sealed = self._encrypt(b"".join(plain))
-        mac_key, digest, at = self._mac_key, self._digest, 0
+        sign, at = self._mac.sign, 0
         parts: list[bytes] = []
         for packet in packets:
             end = at + BLOCK + PACKET_ID_SIZE + len(packet) + _padding(len(packet))
             body = sealed[at:end]
-            parts += (header, hmac.digest(mac_key, body, digest), body)
+            parts += (header, sign(body), body)
             at = end
         return b"".join(parts)
 
@@ -73,21 +71,19 @@ class CBCSealer:
 class CBCOpener:
     """One direction's opening keys."""
 
-    __slots__ = ("_decrypt", "_digest", "_mac_key", "_mac_size", "failed")
+    __slots__ = ("_decrypt", "_mac", "failed")
 
     def __init__(self, key: bytes | bytearray, mac_key: bytes | bytearray, digest: str) -> None:
         self._decrypt = Cipher(AES(key), CBC(bytes(BLOCK))).decryptor().update
-        self._mac_key = mac_key
-        self._digest = digest.lower()
-        self._mac_size = HMAC_SIZES[digest]
+        self._mac = MAC(mac_key, digest)
         self.failed = 0
 
     def open(self, datagram: bytes, header_size: int) -> tuple[int, bytes]:
-        at = header_size + self._mac_size
+        at = header_size + self._mac.size
         body = datagram[at:]
         if len(body) < 2 * BLOCK or len(body) % BLOCK:
             raise Drop("data-short")
-        if not hmac.compare_digest(hmac.digest(self._mac_key, body, self._digest), datagram[header_size:at]):
+        if not hmac.compare_digest(self._mac.sign(body), datagram[header_size:at]):
             self.failed += 1
             raise Drop("data-forged")
         plain = self._decrypt(body)

@@ -14,6 +14,7 @@ import hmac
 import struct
 from dataclasses import dataclass, field
 
+from tvpn.crypto.mac import HMAC_SIZES
 from tvpn.crypto.secret import Secret
 from tvpn.crypto.statickey import StaticKey
 from tvpn.errors import PeerError
@@ -29,7 +30,6 @@ AEAD_CIPHERS = ("AES-128-GCM", "AES-192-GCM", "AES-256-GCM", "CHACHA20-POLY1305"
 KEY_SIZES = dict(zip(AEAD_CIPHERS, (16, 24, 32, 32), strict=True)) | {
     "AES-128-CBC": 16, "AES-192-CBC": 24, "AES-256-CBC": 32,
 }  # fmt: skip
-HMAC_SIZES = {"SHA1": 20, "SHA256": 32, "SHA384": 48, "SHA512": 64}
 IMPLICIT_IV_SIZE = 8
 EPOCH_SECRET_SIZE = 32
 

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tvpn.crypto.counter import CounterMode
+from tvpn.crypto.mac import MAC
 from tvpn.errors import Drop
 
 Random = Callable[[int], bytes]
@@ -141,9 +142,11 @@ class TLSCryptV2ServerKey:
 
     data: bytes = field(repr=False)
     _cipher: CounterMode = field(init=False, repr=False, compare=False)
+    _mac: MAC = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_cipher", CounterMode(self.data[:32]))
+        object.__setattr__(self, "_mac", MAC(self.data[64:96], "SHA256"))
 
     @classmethod
     def from_pem(cls, text: str) -> TLSCryptV2ServerKey:
@@ -168,7 +171,7 @@ class TLSCryptV2ServerKey:
     def wrap(self, key: StaticKey, metadata: bytes) -> bytes:
         """WKc for this client key and metadata (type byte first, at most 734 bytes)."""
         length = struct.pack("!H", TAG_SIZE + STATIC_KEY_SIZE + len(metadata) + 2)
-        tag = hmac.digest(self.data[64:96], length + key.data + metadata, "sha256")
+        tag = self._mac.sign(length + key.data + metadata)
         return tag + self._cipher.crypt(tag, key.data + metadata) + length
 
     def unwrap(self, wrapped: bytes) -> tuple[StaticKey, bytes]:
@@ -177,7 +180,7 @@ class TLSCryptV2ServerKey:
             raise Drop("wrapped-key-length")
         tag, length = wrapped[:TAG_SIZE], wrapped[-2:]
         plain = self._cipher.crypt(tag, wrapped[TAG_SIZE:-2])
-        if not hmac.compare_digest(tag, hmac.digest(self.data[64:96], length + plain, "sha256")):
+        if not hmac.compare_digest(tag, self._mac.sign(length + plain)):
             raise Drop("wrapped-key-forged")
         return StaticKey(plain[:STATIC_KEY_SIZE]), plain[STATIC_KEY_SIZE:]
 

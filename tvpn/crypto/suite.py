@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tvpn.crypto import epoch
 from tvpn.crypto.cbc import BLOCK, CBCOpener, CBCSealer
-from tvpn.crypto.derive import AEAD_CIPHERS, HMAC_SIZES, DataKeys
+from tvpn.crypto.derive import AEAD_CIPHERS, DataKeys
 from tvpn.crypto.epoch import EpochOpener, EpochSealer, EpochWindow
+from tvpn.crypto.mac import HMAC_SIZES
 from tvpn.crypto.replay import ReplayWindow, StrictOrder, window_of
 from tvpn.crypto.seal import AEADOpener, AEADSealer, Opener, Sealer
 from tvpn.wire.data import PACKET_ID_SIZE, TAG_SIZE

@@ -18,12 +18,12 @@ import struct
 from typing import Protocol
 
 from tvpn.crypto.counter import CounterMode
+from tvpn.crypto.mac import HMAC_SIZES, MAC
 from tvpn.crypto.replay import Stamp, StampWindow
 from tvpn.crypto.statickey import StaticKey
 from tvpn.errors import Drop
 from tvpn.wire.control import HEADER_SIZE
 
-DIGEST_SIZES = {"SHA1": 20, "SHA256": 32, "SHA384": 48, "SHA512": 64}
 TAG_SIZE = 32
 STAMP_SIZE = 8
 LAST_PACKET_ID = 0xFFFFFFFF
@@ -67,23 +67,21 @@ class TLSAuth:
     name = "tls-auth"
 
     def __init__(self, key: StaticKey, direction: int | None, digest: str) -> None:
-        self._digest = digest.lower()
-        self._size = DIGEST_SIZES[digest]
         send, receive = key.slots(direction)
-        self._send, self._receive = send.hmac[: self._size], receive.hmac[: self._size]
+        self._size = HMAC_SIZES[digest]
+        self._send, self._receive = MAC(send.hmac[: self._size], digest), MAC(receive.hmac[: self._size], digest)
         self.overhead = self._size + STAMP_SIZE
 
     def wrap(self, stamp: Stamp, header: bytes, body: bytes) -> bytes:
         packed = _STAMP.pack(*stamp)
-        return header + hmac.digest(self._send, packed + header + body, self._digest) + packed + body
+        return header + self._send.sign(packed + header + body) + packed + body
 
     def unwrap(self, datagram: bytes) -> tuple[Stamp, bytes]:
         at = HEADER_SIZE + self._size
         if len(datagram) < at + STAMP_SIZE:
             raise Drop("tls-auth-short")
         header, tag, signed = datagram[:HEADER_SIZE], datagram[HEADER_SIZE:at], datagram[at:]
-        own = hmac.digest(self._receive, signed[:STAMP_SIZE] + header + signed[STAMP_SIZE:], self._digest)
-        if not hmac.compare_digest(tag, own):
+        if not hmac.compare_digest(tag, self._receive.sign(signed[:STAMP_SIZE] + header + signed[STAMP_SIZE:])):
             raise Drop("tls-auth-forged")
         return Stamp(*_STAMP.unpack_from(signed)), signed[STAMP_SIZE:]
 
@@ -95,12 +93,12 @@ class TLSCrypt:
 
     def __init__(self, key: StaticKey, server: bool) -> None:
         send, receive = key.slots(0 if server else 1)
-        self._send_cipher, self._send_hmac = CounterMode(send.cipher[:32]), send.hmac[:32]
-        self._receive_cipher, self._receive_hmac = CounterMode(receive.cipher[:32]), receive.hmac[:32]
+        self._send_cipher, self._send_mac = CounterMode(send.cipher[:32]), MAC(send.hmac[:32], "SHA256")
+        self._receive_cipher, self._receive_mac = CounterMode(receive.cipher[:32]), MAC(receive.hmac[:32], "SHA256")
 
     def wrap(self, stamp: Stamp, header: bytes, body: bytes) -> bytes:
         head = header + _STAMP.pack(*stamp)
-        tag = hmac.digest(self._send_hmac, head + body, "sha256")
+        tag = self._send_mac.sign(head + body)
         return head + tag + self._send_cipher.crypt(tag, body)
 
     def unwrap(self, datagram: bytes) -> tuple[Stamp, bytes]:
@@ -109,7 +107,7 @@ class TLSCrypt:
             raise Drop("tls-crypt-short")
         head, tag = datagram[:at], datagram[at : at + TAG_SIZE]
         body = self._receive_cipher.crypt(tag, datagram[at + TAG_SIZE :])
-        if not hmac.compare_digest(tag, hmac.digest(self._receive_hmac, head + body, "sha256")):
+        if not hmac.compare_digest(tag, self._receive_mac.sign(head + body)):
             raise Drop("tls-crypt-forged")
         return Stamp(*_STAMP.unpack_from(head, HEADER_SIZE)), body
 

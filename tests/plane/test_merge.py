@@ -189,6 +189,13 @@ class MergeTests(SynchronousTestCase):
         one, two = self.stream(10), self.stream(10, ports=(4001, 80), version=6)
         self.assertEqual(self.merged(*(packet for pair in zip(one, two, strict=True) for packet in pair)), [10, 10])
 
+    def test_end_of_the_numbers(self) -> None:
+        """Behind the last number the first comes, of the same stream and not of that of the port above."""
+        for version in (4, 6):
+            last = Made(sequence=2**32 - 100, version=version)
+            self.assertEqual(self.merged(last, replace(last, sequence=0, ports=(4000, 81))), [1, 1])
+            self.assertEqual(self.merged(last, replace(last, sequence=0)), [2])
+
     def test_size(self) -> None:
         """No packet becomes larger than 65535 bytes."""
         merged = merge([(PLAIN, packet.bytes()) for packet in self.stream(60, payload=b"x" * 1400)], OWN)

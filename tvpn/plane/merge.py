@@ -69,6 +69,9 @@ class Run:
             self.most = (_LARGEST - head) // self.size
             self.step = self.size << self._behind_sequence
             self.following = (int.from_bytes(packet[:head], "big") & self.alike) + self.step
+            if int.from_bytes(packet[at + 4 : at + 8], "big") + self.most * self.size > 0xFFFFFFFF:
+                # The end of the numbers is near, and to add would carry into the port: nothing is alike then.
+                self.alike = 0
 
     @property
     def _behind_sequence(self) -> int:
